@@ -1,0 +1,669 @@
+"""The native API `/api/v1`: every call, its parameters, its messages and its errors, as one table.
+
+The server binds handlers to these calls, the client makes them, and the OpenAPI document is generated from them, so the
+three cannot drift apart. Bodies are JSON (msgspec structs below) unless a call says `RAW` (bytes of content) or `PACK`
+(see `wire.packs`). Times are nanoseconds since 1970 UTC, sizes are bytes, digests BLAKE3 in lower-case hexadecimal.
+
+Headers used by all calls: `Authorization: Bearer <token>`; `Idempotency-Key` (1 to 64 printable ASCII characters) on every
+mutating call: the same key with the same request gives the same answer and one effect (P8); answers bear
+`Homestow-Epoch`, by which a client tells a Homestow server from a captive portal (SC-171).
+"""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Literal
+
+import msgspec
+
+from homestow.values import errors
+from homestow.values.nodes import Node
+
+PREFIX = "/api/v1"
+EPOCH_HEADER = "Homestow-Epoch"
+KEY_HEADER = "Idempotency-Key"
+MAX_JSON_BYTES = 1024 * 1024
+MAX_PAGE = 10_000
+MAX_PACK_FILES = 4096
+MAX_PACK_BYTES = 64 * 1024 * 1024
+MAX_PACK_FILE_BYTES = 1024 * 1024
+MAX_BLOCK_BYTES = 64 * 1024 * 1024
+MAX_WAIT_S = 60
+
+
+class Body(Enum):
+    """Bodies that are not JSON."""
+
+    NONE = "none"
+    RAW = "application/octet-stream"
+    PACK = "application/x-homestow-pack"
+
+
+class Wire(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=False):
+    """Base of all messages: unknown fields are ignored, so that older clients read newer servers."""
+
+
+class Problem(Wire, omit_defaults=False):
+    """What every failing call answers; `code` is one of `values.errors`."""
+
+    code: str
+    message: str
+    facts: dict[str, str | int | bool | None] = {}
+    request_id: str = ""
+
+
+# --- the server itself ------------------------------------------------------------------------------------------------
+
+
+class ServerInfo(Wire, omit_defaults=False):
+    """Who answers, in which life of the store, and what it takes at most."""
+
+    name: Literal["homestow"] = "homestow"
+    version: str
+    epoch: str
+    now_ns: int
+    signup_open: bool
+    max_pack_files: int = MAX_PACK_FILES
+    max_pack_bytes: int = MAX_PACK_BYTES
+    max_pack_file_bytes: int = MAX_PACK_FILE_BYTES
+    max_block_bytes: int = MAX_BLOCK_BYTES
+    max_wait_s: int = MAX_WAIT_S
+
+
+# --- login, devices ---------------------------------------------------------------------------------------------------
+
+
+class Login(Wire):
+    """Trade a password for a token; `device` names this computer or phone, 1 to 64 characters."""
+
+    user: str
+    password: str
+    device: str = "browser"
+
+
+class LoggedIn(Wire):
+    """The token goes into `Authorization: Bearer`; it is shown this once."""
+
+    token: str
+    user: str
+    device: int
+
+
+class Signup(Wire):
+    """A new account, where the owner opened sign-up."""
+
+    user: str
+    password: str
+
+
+class Me(Wire, omit_defaults=False):
+    """The account of the token."""
+
+    user: str
+    admin: bool
+    device: int
+    device_name: str
+    quota: int | None
+    used: int
+
+
+class NewPassword(Wire):
+    """Own password change; all other devices are logged out."""
+
+    old: str
+    new: str
+
+
+class Device(Wire, omit_defaults=False):
+    """One logged-in computer or phone."""
+
+    id: int
+    name: str
+    created_ns: int
+    seen_ns: int
+    current: bool
+
+
+class Devices(Wire):
+    """All devices of the account."""
+
+    devices: list[Device]
+
+
+# --- roots ------------------------------------------------------------------------------------------------------------
+
+
+class Root(Wire, omit_defaults=False):
+    """A tree the account may see; `top` is the node of its top folder; rights are "read", "write" or "own"."""
+
+    id: int
+    name: str
+    top: int
+    rights: Literal["read", "write", "own"]
+    change: int
+    used: int
+    quota: int | None
+
+
+class Roots(Wire):
+    """All roots of the account, its own first."""
+
+    roots: list[Root]
+
+
+class Member(Wire):
+    """Somebody's rights in a root; "none" takes them away."""
+
+    user: str
+    rights: Literal["read", "write", "own", "none"]
+
+
+class Members(Wire):
+    """All members of a root."""
+
+    members: list[Member]
+
+
+# --- nodes ------------------------------------------------------------------------------------------------------------
+
+
+class NodePage(Wire, omit_defaults=False):
+    """Nodes in order; `next` goes into `after` for the next page, None at the end."""
+
+    nodes: list[Node]
+    next: str | None
+
+
+class TreePage(Wire, omit_defaults=False):
+    """A page of all nodes of a root that are not gone, by id; `cursor` is where the feed continues, taken before page one."""
+
+    nodes: list[Node]
+    next: int | None
+    cursor: str
+
+
+class Changes(Wire, omit_defaults=False):
+    """The latest state of every node changed since the cursor, oldest change first; `more`: ask again at once.
+
+    A node deleted with its folder is not told: the folder is. A folder that came back is told with everything in it.
+    """
+
+    nodes: list[Node]
+    cursor: str
+    more: bool
+
+
+class Entry(Wire, omit_defaults=False):
+    """One raw journal entry."""
+
+    number: int
+    root: int
+    node: int
+    kind: str
+    at_ns: int
+    user: str | None
+    device: int
+
+
+class Journal(Wire, omit_defaults=False):
+    """Raw journal entries after a cursor, in order, each once."""
+
+    entries: list[Entry]
+    cursor: str
+
+
+class NewFolder(Wire):
+    """Make a folder in this one; an existing folder of that name is `path-taken` with its id as fact `node`."""
+
+    name: str
+
+
+class Move(Wire):
+    """Give a node a new place in the same root. `base` is the `change` the caller saw; without it any state is moved."""
+
+    parent: int
+    name: str
+    base: int | None = None
+    place_only: bool = False
+    """Leave the file where it lies on disk (place and location are two facts)."""
+
+
+class Copy(Wire):
+    """Copy a file or folder inside its root; a taken name is `path-taken`."""
+
+    parent: int
+    name: str
+
+
+class Facts(Wire):
+    """Set facts of a node without new content (R26)."""
+
+    mtime_ns: int
+    base: int | None = None
+
+
+# --- trash and versions -----------------------------------------------------------------------------------------------
+
+
+class Trashed(Wire, omit_defaults=False):
+    """Something in the trash: the node, where it was, when and by whom it was deleted."""
+
+    node: Node
+    path: str
+    deleted_ns: int
+    by: str | None
+
+
+class Trash(Wire, omit_defaults=False):
+    """A page of the trash, newest first."""
+
+    items: list[Trashed]
+    next: int | None
+
+
+class Restore(Wire):
+    """Bring back from the trash: to its old place, or to `parent` and `name`; a taken name gets " (2)"."""
+
+    parent: int | None = None
+    name: str | None = None
+
+
+class Emptied(Wire):
+    """How many things were removed for good."""
+
+    removed: int
+
+
+class Version(Wire, omit_defaults=False):
+    """Content a file had; `current` marks the present one."""
+
+    rev: int
+    size: int
+    mtime_ns: int
+    digest: str | None
+    saved_ns: int
+    current: bool
+
+
+class Versions(Wire):
+    """All kept contents of a file, newest first."""
+
+    versions: list[Version]
+
+
+# --- content ----------------------------------------------------------------------------------------------------------
+
+
+class Blocks(Wire, omit_defaults=False):
+    """Digests of the blocks of one content: block k covers bytes k*block_size up to (k+1)*block_size."""
+
+    rev: int
+    size: int
+    block_size: int
+    digests: list[str]
+
+
+class NewUpload(Wire):
+    """Begin an upload.
+
+    Attributes:
+        parent, name: where a new file shall be; or `node`: the file to replace.
+        size: declared length in bytes, 0 or more.
+        base: rev of the content it replaces, as the caller saw it; needed with `node`.
+        digest: BLAKE3 of all of it, when already known: content that this account already has is not sent again.
+        block_size: bytes of a block for `have`; at most 64 MiB.
+    """
+
+    size: int
+    parent: int | None = None
+    name: str | None = None
+    node: int | None = None
+    base: int | None = None
+    digest: str | None = None
+    mtime_ns: int | None = None
+    block_size: int = 4 * 1024 * 1024
+
+
+class Upload(Wire, omit_defaults=False):
+    """An upload's state: created, uploading, uploaded, written. `have` are ranges [start, stop) that are durable or at
+    least received; `node` is reserved from the start. `done` is the finished node once written."""
+
+    id: str
+    node: int
+    state: Literal["created", "uploading", "uploaded", "written"]
+    size: int
+    block_size: int
+    have: list[tuple[int, int]]
+    expires_ns: int
+    done: Node | None = None
+
+
+class Have(Wire):
+    """Digests of the blocks of the content to come; the server fills in those it finds in the replaced content."""
+
+    digests: list[str]
+
+
+class Finish(Wire):
+    """Publish; with `digest` the received bytes must be those."""
+
+    digest: str | None = None
+
+
+# --- packs: see wire.packs for the framing ----------------------------------------------------------------------------
+
+
+class PackItem(Wire):
+    """Header of one file in an upward pack: a new file (`parent`, `name`) or new content of `node` over rev `base`."""
+
+    size: int
+    mtime_ns: int
+    parent: int | None = None
+    name: str | None = None
+    node: int | None = None
+    base: int | None = None
+    digest: str | None = None
+
+
+class PackResult(Wire):
+    """What became of one file of a pack, in the pack's order: the node, or the problem."""
+
+    node: Node | None = None
+    problem: Problem | None = None
+
+
+class PackResults(Wire):
+    """One result per file."""
+
+    results: list[PackResult]
+
+
+class PackFolders(Wire):
+    """Folders to make, parents before children; an entry's parent is a node id, or -k for the k-th entry (from 1) of this list.
+
+    An existing folder of that name is taken as the answer: many clients may make one tree at once.
+    """
+
+    folders: list[tuple[int, str]]
+
+
+class PackWanted(Wire):
+    """Contents wanted in one body; a file whose rev moved on comes as a problem. At most 4,096 files, 64 MiB in all."""
+
+    files: list[tuple[int, int]]
+    """(node, rev)"""
+
+
+class PackHeader(Wire):
+    """Header of one file in a downward pack: its bytes follow, or a problem."""
+
+    node: int
+    rev: int
+    size: int = 0
+    problem: Problem | None = None
+
+
+# --- administration (an admin's token, or the owner-only local socket) ------------------------------------------------
+
+
+class Order(Wire):
+    """One administration order by name with its arguments; see `server.service.admin` for the list."""
+
+    name: str
+    args: dict[str, str | int | bool | None | list[str]] = {}
+
+
+class Outcome(Wire, omit_defaults=False):
+    """What an order gave: lines for people and data for programs."""
+
+    lines: list[str]
+    data: msgspec.Raw = msgspec.Raw(b"null")
+
+
+# --- the table --------------------------------------------------------------------------------------------------------
+
+Where = Literal["path", "query"]
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """A parameter in path or query: its name, type (int, str or bool), whether it may be left out, and what it is."""
+
+    name: str
+    kind: type
+    about: str
+    where: Where = "query"
+    default: int | str | bool | None = None
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of the API.
+
+    Attributes:
+        name: operation id, also the name of the handler and of the client's method.
+        method, path: HTTP method and path below `PREFIX`; `{x}` are path parameters.
+        about: one sentence.
+        params: path and query parameters.
+        takes: message or body kind of the request.
+        gives: message or body kind of the answer.
+        status: status of success.
+        fails: errors besides bad-request, login-needed, busy, storage-failed and internal, which any call may give.
+        open: may be called without a token.
+        mutates: takes an Idempotency-Key.
+        operator: only for admins and the local socket.
+    """
+
+    name: str
+    method: str
+    path: str
+    about: str
+    params: tuple[Param, ...] = ()
+    takes: type[Wire] | Body = Body.NONE
+    gives: type[Wire] | type[Node] | Body = Body.NONE
+    status: int = 200
+    fails: tuple[type[errors.CloudError], ...] = ()
+    open: bool = False
+    mutates: bool = False
+    operator: bool = False
+    headers: tuple[str, ...] = field(default=())
+
+
+def _id(name: str, about: str) -> Param:
+    return Param(name, int, about, "path", required=True)
+
+
+_ROOT = _id("root", "Root id.")
+_NODE = _id("node", "Node id.")
+_UPLOAD = Param("upload", str, "Upload id.", "path", required=True)
+_LIMIT = Param("limit", int, f"Entries at most, 1 to {MAX_PAGE}.", default=1000)
+_REV = Param("rev", int, "Which content; the present one when left out.")
+
+_SEE = (errors.NotFound,)
+_CHANGE = (errors.NotFound, errors.Forbidden, errors.KeyReused)
+_PLACE = (*_CHANGE, errors.BadName, errors.PathTaken, errors.Stale, errors.WrongKind, errors.StorageFull)
+_STORE = (*_PLACE, errors.QuotaExceeded, errors.DigestMismatch, errors.TooLarge, errors.Incomplete)
+_GUESS = (errors.LoginFailed, errors.TooManyTries)
+
+CALLS: tuple[Call, ...] = (
+    Call("server", "GET", "/server", "Who answers.", gives=ServerInfo, open=True),
+    Call("openapi", "GET", "/openapi.json", "This document.", gives=Body.RAW, open=True),
+    Call("login", "POST", "/login", "Log in.", takes=Login, gives=LoggedIn, open=True, fails=_GUESS),
+    Call(
+        "signup", "POST", "/signup", "Make an account, where sign-up is open.", takes=Signup, gives=LoggedIn, status=201,
+        open=True, fails=(errors.SignupClosed, errors.NameTaken, errors.WeakPassword, errors.BadName, errors.TooManyTries),
+    ),
+    Call("logout", "POST", "/logout", "End this device's token.", status=204),
+    Call("me", "GET", "/me", "The account of the token.", gives=Me),
+    Call(
+        "change_password", "POST", "/me/password", "Change the own password.", takes=NewPassword, status=204,
+        fails=(*_GUESS, errors.WeakPassword),
+    ),
+    Call("devices", "GET", "/devices", "The account's devices.", gives=Devices),
+    Call(
+        "remove_device", "DELETE", "/devices/{device}", "Log a device out.", (_id("device", "Device id."),),
+        status=204, fails=_SEE,
+    ),
+    Call("roots", "GET", "/roots", "The roots the account may see.", gives=Roots),
+    Call("root_members", "GET", "/roots/{root}/members", "Who may see a root.", (_ROOT,), gives=Members, fails=_SEE),
+    Call(
+        "set_member", "PUT", "/roots/{root}/members", "Give or take rights; owners only.", (_ROOT,), takes=Member,
+        gives=Members, fails=(*_CHANGE,), mutates=True,
+    ),
+    Call(
+        "changes", "GET", "/roots/{root}/changes", "The feed: latest states since a cursor, waiting for the next.",
+        (
+            _ROOT,
+            Param("cursor", str, "Where the reader stands.", required=True),
+            Param("wait", int, f"Seconds to wait for a change, 0 to {MAX_WAIT_S}.", default=0),
+            _LIMIT,
+        ),
+        gives=Changes, fails=(errors.NotFound, errors.CursorGone),
+    ),
+    Call(
+        "journal", "GET", "/roots/{root}/journal", "Raw entries after a cursor.",
+        (_ROOT, Param("cursor", str, "Where the reader stands.", required=True), _LIMIT),
+        gives=Journal, fails=(errors.NotFound, errors.CursorGone),
+    ),
+    Call(
+        "tree", "GET", "/roots/{root}/tree", "All nodes of a root, by pages; then follow the feed from `cursor`.",
+        (
+            _ROOT,
+            Param("after", int, "`next` of the page before.", default=0),
+            Param("cursor", str, "`cursor` of the first page, on every later page."),
+            Param("under", int, "Only this folder's subtree (the folder itself included)."),
+            _LIMIT,
+        ),
+        gives=TreePage, fails=(errors.NotFound, errors.CursorGone),
+    ),
+    Call(
+        "resolve", "GET", "/roots/{root}/path", "The node at a path.",
+        (_ROOT, Param("path", str, "Names from the root's top, '/' between.", default="")),
+        gives=Node, fails=(errors.NotFound, errors.BadName),
+    ),
+    Call("node", "GET", "/nodes/{node}", "One node.", (_NODE,), gives=Node, fails=_SEE),
+    Call(
+        "children", "GET", "/nodes/{node}/children", "What a folder holds, by name.",
+        (_NODE, Param("after", str, "`next` of the page before.", default=""), _LIMIT),
+        gives=NodePage, fails=(errors.NotFound, errors.WrongKind),
+    ),
+    Call(
+        "make_folder", "POST", "/nodes/{node}/folders", "Make a folder.", (_NODE,), takes=NewFolder, gives=Node,
+        status=201, fails=_PLACE, mutates=True,
+    ),
+    Call(
+        "move", "POST", "/nodes/{node}/move", "Rename or move.", (_NODE,), takes=Move, gives=Node,
+        fails=(*_PLACE, errors.WouldCycle), mutates=True,
+    ),
+    Call(
+        "copy", "POST", "/nodes/{node}/copy", "Copy a file or folder.", (_NODE,), takes=Copy, gives=Node, status=201,
+        fails=(*_PLACE, errors.QuotaExceeded, errors.WouldCycle, errors.ContentMissing), mutates=True,
+    ),
+    Call(
+        "set_facts", "POST", "/nodes/{node}/facts", "Set the modification time.", (_NODE,), takes=Facts, gives=Node,
+        fails=(*_CHANGE, errors.Stale, errors.WrongKind), mutates=True,
+    ),
+    Call(
+        "delete", "DELETE", "/nodes/{node}", "Put into the trash.",
+        (_NODE, Param("base", int, "What the caller saw: a file's `change`, a folder's `below`.")),
+        status=204, fails=(*_CHANGE, errors.Stale, errors.WrongKind), mutates=True,
+    ),
+    Call(
+        "trash", "GET", "/roots/{root}/trash", "What was deleted.",
+        (_ROOT, Param("after", int, "`next` of the page before.", default=0), _LIMIT), gives=Trash, fails=_SEE,
+    ),
+    Call(
+        "empty_trash", "DELETE", "/roots/{root}/trash", "Remove everything in the trash for good.", (_ROOT,),
+        gives=Emptied, fails=_CHANGE, mutates=True,
+    ),
+    Call(
+        "restore", "POST", "/trash/{node}/restore", "Bring back from the trash.", (_NODE,), takes=Restore, gives=Node,
+        fails=(*_PLACE, errors.QuotaExceeded), mutates=True,
+    ),
+    Call(
+        "purge", "DELETE", "/trash/{node}", "Remove one thing from the trash for good.", (_NODE,), status=204,
+        fails=_CHANGE, mutates=True,
+    ),
+    Call(
+        "versions", "GET", "/nodes/{node}/versions", "Contents a file had.", (_NODE,), gives=Versions,
+        fails=(errors.NotFound, errors.WrongKind),
+    ),
+    Call(
+        "restore_version", "POST", "/nodes/{node}/versions/{rev}/restore",
+        "Make an older content the present one, as a new rev.",
+        (_NODE, _id("rev", "Which content."), Param("base", int, "The `rev` the caller saw.")),
+        gives=Node, fails=(*_PLACE, errors.QuotaExceeded, errors.ContentMissing), mutates=True,
+    ),
+    Call(
+        "content", "GET", "/nodes/{node}/content",
+        "Bytes of a file: whole, one range or several; conditional; HEAD as well.", (_NODE, _REV), gives=Body.RAW,
+        fails=(errors.NotFound, errors.WrongKind, errors.ContentMissing),
+        headers=("Range", "If-Range", "If-None-Match", "If-Match", "If-Modified-Since", "If-Unmodified-Since"),
+    ),
+    Call(
+        "block_digests", "GET", "/nodes/{node}/blocks", "Digests of a content's blocks.",
+        (_NODE, _REV, Param("block_size", int, "Bytes, 64 KiB to 64 MiB.", default=4 * 1024 * 1024)), gives=Blocks,
+        fails=(errors.NotFound, errors.WrongKind, errors.ContentMissing),
+    ),
+    Call(
+        "put_file", "PUT", "/nodes/{node}/files",
+        "A new file in the folder `node`, in one request. With `base` it replaces the file of that name.",
+        (
+            _NODE,
+            Param("name", str, "Its name.", required=True),
+            Param("mtime_ns", int, "Modification time; now when left out."),
+            Param("digest", str, "BLAKE3 the bytes must have."),
+            Param("base", int, "`rev` of the file of that name that the caller saw; without it a taken name is refused."),
+        ),
+        takes=Body.RAW, gives=Node, status=201, fails=_STORE, mutates=True,
+    ),
+    Call(
+        "put_content", "PUT", "/nodes/{node}/content", "New content for a file, in one request.",
+        (
+            _NODE,
+            Param("base", int, "The `rev` the caller saw.", required=True),
+            Param("mtime_ns", int, "Modification time; now when left out."),
+            Param("digest", str, "BLAKE3 the bytes must have."),
+        ),
+        takes=Body.RAW, gives=Node, fails=_STORE, mutates=True,
+    ),
+    Call(
+        "begin_upload", "POST", "/uploads", "Begin an upload in blocks.", takes=NewUpload, gives=Upload, status=201,
+        fails=_STORE, mutates=True,
+    ),
+    Call("upload", "GET", "/uploads/{upload}", "How far an upload is.", (_UPLOAD,), gives=Upload, fails=(errors.UploadGone,)),
+    Call(
+        "put_block", "PUT", "/uploads/{upload}/blocks/{offset}",
+        "Bytes at an offset; any order, any number of connections, again is harmless.",
+        (_UPLOAD, _id("offset", "Where the bytes begin."), Param("digest", str, "BLAKE3 of this block.")),
+        takes=Body.RAW, gives=Upload,
+        fails=(errors.UploadGone, errors.WrongOffset, errors.TooLarge, errors.DigestMismatch, errors.StorageFull),
+    ),
+    Call(
+        "upload_have", "POST", "/uploads/{upload}/have", "Fill in blocks that the replaced content already has.",
+        (_UPLOAD,), takes=Have, gives=Upload, fails=(errors.UploadGone, errors.StorageFull),
+    ),
+    Call(
+        "finish_upload", "POST", "/uploads/{upload}/finish", "Verify and publish; again gives the same answer.",
+        (_UPLOAD,), takes=Finish, gives=Node, fails=(*_STORE, errors.UploadGone), mutates=True,
+    ),
+    Call("cancel_upload", "DELETE", "/uploads/{upload}", "Drop an upload.", (_UPLOAD,), status=204, fails=(errors.UploadGone,)),
+    Call(
+        "make_folders", "POST", "/roots/{root}/folders", "Make many folders in one call.", (_ROOT,), takes=PackFolders,
+        gives=PackResults, fails=_CHANGE, mutates=True,
+    ),
+    Call(
+        "put_pack", "POST", "/roots/{root}/pack", "Many small files up in one body, answered per file.", (_ROOT,),
+        takes=Body.PACK, gives=PackResults, fails=(*_CHANGE, errors.TooLarge, errors.StorageFull), mutates=True,
+    ),
+    Call(
+        "get_pack", "POST", "/roots/{root}/wanted", "Many small files down in one body.", (_ROOT,), takes=PackWanted,
+        gives=Body.PACK, fails=(errors.NotFound, errors.TooLarge),
+    ),
+    Call(
+        "order", "POST", "/admin", "An administration order.", takes=Order, gives=Outcome, operator=True,
+        fails=(*errors.all_errors(),),
+    ),
+)
+
+BY_NAME: dict[str, Call] = {call.name: call for call in CALLS}

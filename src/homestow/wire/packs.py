@@ -1,0 +1,89 @@
+"""Packs: many small files in one body.
+
+A pack is a sequence of parts. A part is a 4-byte big-endian length of its header, the header as JSON, and then as many
+bytes of content as the header's `size` says. The body ends after the last part. Upward headers are `api.PackItem`,
+downward ones `api.PackHeader`.
+
+Worked bytes: a file of 2 bytes "hi" with header `{"size":2,"mtime_ns":0,"parent":1,"name":"a"}` (45 bytes) is
+`00 00 00 2d`, the 45 bytes, `68 69`.
+"""
+
+import struct
+from collections.abc import Iterator
+from typing import Generic, TypeVar
+
+import msgspec
+
+from homestow.values.errors import BadRequest, TooLarge
+from homestow.wire.api import MAX_PACK_FILE_BYTES, MAX_PACK_FILES, PackHeader, PackItem
+
+MAX_HEADER_BYTES = 4096
+_LENGTH = struct.Struct(">I")
+_encode = msgspec.json.Encoder().encode
+
+HeaderT = TypeVar("HeaderT", PackItem, PackHeader)
+
+
+def part(header: PackItem | PackHeader, content: bytes) -> bytes:
+    """One part of a pack; `header.size` must be `len(content)`."""
+    head = _encode(header)
+    return b"".join((_LENGTH.pack(len(head)), head, content))
+
+
+class PackReader(Generic[HeaderT]):
+    """Reads a pack as it arrives: feed bytes in pieces of any size, take finished parts.
+
+    Memory stays below one part (header 4 KiB, content 1 MiB) plus the piece being fed.
+    """
+
+    def __init__(self, kind: type[HeaderT], max_files: int = MAX_PACK_FILES) -> None:
+        self._decode = msgspec.json.Decoder(kind).decode
+        self._max_files = max_files
+        self._files = 0
+        self._buffer = bytearray()
+
+    def feed(self, piece: bytes | memoryview) -> Iterator[tuple[HeaderT, bytes]]:
+        """The parts that `piece` completes, in order.
+
+        Raises:
+            BadRequest: a header that is too long or not of its form.
+            TooLarge: more files than a pack may have, or a file over 1 MiB.
+        """
+        self._buffer += piece
+        buffer, at = self._buffer, 0
+        try:
+            while len(buffer) - at >= 4:
+                (length,) = _LENGTH.unpack_from(buffer, at)
+                if length > MAX_HEADER_BYTES:
+                    raise BadRequest("A pack header has at most 4,096 bytes.")
+                if len(buffer) - at - 4 < length:
+                    break
+                start = at + 4 + length
+                header = self._header(bytes(buffer[at + 4 : start]))
+                if len(buffer) - start < header.size:
+                    break
+                self._files += 1
+                if self._files > self._max_files:
+                    raise TooLarge(f"A pack has at most {self._max_files} files.", limit=self._max_files)
+                at = start + header.size
+                yield header, bytes(buffer[start:at])
+        finally:
+            del buffer[:at]
+
+    def _header(self, data: bytes) -> HeaderT:
+        try:
+            header: HeaderT = self._decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise BadRequest(f"A pack header is not of its form: {error}") from error
+        if not 0 <= header.size <= MAX_PACK_FILE_BYTES:
+            raise TooLarge("A file in a pack has at most 1 MiB; send larger ones as uploads.", limit=MAX_PACK_FILE_BYTES)
+        return header
+
+    def close(self) -> None:
+        """Say that the body has ended.
+
+        Raises:
+            BadRequest: in the middle of a part.
+        """
+        if self._buffer:
+            raise BadRequest("The pack ends in the middle of a file.")
