@@ -85,9 +85,11 @@ install_locked() {
     "$here/.venv/bin/python" -m pip install --require-hashes --only-binary=:all: --no-deps --progress-bar off \
       -r "$here/requirements/$lock.txt" |
       awk -v us="$us" -v count="$count" '
-        /^(Collecting|Requirement already satisfied:) / {
-          sub(/^Requirement already satisfied:/, "Collecting"); sub(/==.*/, "", $2)
-          printf "%s: [%d/%d] %s\n", us, ++seen, count, $2; fflush()
+        # A package comes from an index, from a folder of wheels, or is there already from a run that was interrupted.
+        /^(Collecting|Processing|Requirement already satisfied:) / {
+          name = $0; sub(/^Requirement already satisfied: |^[A-Z][a-z]+ /, "", name)
+          sub(/ .*$/, "", name); sub(/^.*\//, "", name); sub(/[=;-][0-9=].*$/, "", name)
+          printf "%s: [%d/%d] %s\n", us, ++seen, count, name; fflush()
         }
         /^Installing collected/ { printf "%s: unpacking ...\n", us; fflush() }' >&2 ||
       die "the installation did not finish; run $us again, it continues."
