@@ -56,6 +56,9 @@ class TreeFacts:
     normalises: bool
     stable_inodes: bool
     mtime_step_ns: int
+    atomic_swap: bool = True
+    """Replacing exchanges two names and looks at what came out; where False, an edit in the microseconds between the
+    last look and the rename can be replaced unseen."""
 
 
 class RootMissing(CloudError):
@@ -142,6 +145,13 @@ class LocalTree(Protocol):
             LocalTrouble: unreadable, or no folder any more; never read as empty (R17).
         """
 
+    def list_tree(self, path: LocalPath = ()) -> Iterator[tuple[LocalPath, list[Seen] | LocalTrouble]]:
+        """Every folder at and below `path`, parents before children, each as `list_folder` would give it.
+
+        A folder that cannot be read comes as its trouble and others go on (R17); only the root's loss is raised
+        (`RootMissing`, R18), also at the very end when the root went away meanwhile.
+        """
+
     def look(self, path: LocalPath) -> Seen | None:
         """What is at `path` now; None when nothing is."""
 
@@ -191,6 +201,9 @@ class LocalTree(Protocol):
 
     def set_mtime(self, path: LocalPath, mtime_ns: int, expect: Stamp) -> Stamp:
         """Set the modification time of a file that is as seen."""
+
+    def settle(self) -> None:
+        """Make all folders made, moves and removals so far durable together; call it before the state remembers them."""
 
     def free_bytes(self) -> int:
         """Room left for us on the disk."""
