@@ -42,7 +42,7 @@ class Wire(msgspec.Struct, frozen=True, omit_defaults=True):
     """Base of all messages: unknown fields are ignored, so that older clients read newer servers."""
 
 
-class Problem(Wire, kw_only=True, omit_defaults=False):
+class Problem(Wire, frozen=True, kw_only=True, omit_defaults=False):
     """What every failing call answers; `code` is one of `values.errors`."""
 
     code: str
@@ -54,7 +54,7 @@ class Problem(Wire, kw_only=True, omit_defaults=False):
 # --- the server itself ------------------------------------------------------------------------------------------------
 
 
-class ServerInfo(Wire, kw_only=True, omit_defaults=False):
+class ServerInfo(Wire, frozen=True, kw_only=True, omit_defaults=False):
     """Who answers, in which life of the store, and what it takes at most."""
 
     name: Literal["homestow"] = "homestow"
@@ -72,7 +72,7 @@ class ServerInfo(Wire, kw_only=True, omit_defaults=False):
 # --- login, devices ---------------------------------------------------------------------------------------------------
 
 
-class Login(Wire, kw_only=True):
+class Login(Wire, frozen=True, kw_only=True):
     """Trade a password for a token; `device` names this computer or phone, 1 to 64 characters."""
 
     user: str
@@ -80,7 +80,7 @@ class Login(Wire, kw_only=True):
     device: str = "browser"
 
 
-class LoggedIn(Wire, kw_only=True):
+class LoggedIn(Wire, frozen=True, kw_only=True):
     """The token goes into `Authorization: Bearer`; it is shown this once."""
 
     token: str
@@ -88,14 +88,14 @@ class LoggedIn(Wire, kw_only=True):
     device: int
 
 
-class Signup(Wire, kw_only=True):
+class Signup(Wire, frozen=True, kw_only=True):
     """A new account, where the owner opened sign-up."""
 
     user: str
     password: str
 
 
-class Me(Wire, kw_only=True, omit_defaults=False):
+class Me(Wire, frozen=True, kw_only=True, omit_defaults=False):
     """The account of the token."""
 
     user: str
@@ -106,14 +106,14 @@ class Me(Wire, kw_only=True, omit_defaults=False):
     used: int
 
 
-class NewPassword(Wire, kw_only=True):
+class NewPassword(Wire, frozen=True, kw_only=True):
     """Own password change; all other devices are logged out."""
 
     old: str
     new: str
 
 
-class Device(Wire, kw_only=True, omit_defaults=False):
+class Device(Wire, frozen=True, kw_only=True, omit_defaults=False):
     """One logged-in computer or phone."""
 
     id: int
@@ -123,7 +123,7 @@ class Device(Wire, kw_only=True, omit_defaults=False):
     current: bool
 
 
-class Devices(Wire, kw_only=True):
+class Devices(Wire, frozen=True, kw_only=True):
     """All devices of the account."""
 
     devices: list[Device]
@@ -132,7 +132,7 @@ class Devices(Wire, kw_only=True):
 # --- roots ------------------------------------------------------------------------------------------------------------
 
 
-class Root(Wire, kw_only=True, omit_defaults=False):
+class Root(Wire, frozen=True, kw_only=True, omit_defaults=False):
     """A tree the account may see; `top` is the node of its top folder; rights are "read", "write" or "own"."""
 
     id: int
@@ -144,20 +144,20 @@ class Root(Wire, kw_only=True, omit_defaults=False):
     quota: int | None
 
 
-class Roots(Wire, kw_only=True):
+class Roots(Wire, frozen=True, kw_only=True):
     """All roots of the account, its own first."""
 
     roots: list[Root]
 
 
-class Member(Wire, kw_only=True):
+class Member(Wire, frozen=True, kw_only=True):
     """Somebody's rights in a root; "none" takes them away."""
 
     user: str
     rights: Literal["read", "write", "own", "none"]
 
 
-class Members(Wire, kw_only=True):
+class Members(Wire, frozen=True, kw_only=True):
     """All members of a root."""
 
     members: list[Member]
@@ -166,14 +166,14 @@ class Members(Wire, kw_only=True):
 # --- nodes ------------------------------------------------------------------------------------------------------------
 
 
-class NodePage(Wire, kw_only=True, omit_defaults=False):
+class NodePage(Wire, frozen=True, kw_only=True, omit_defaults=False):
     """Nodes in order; `next` goes into `after` for the next page, None at the end."""
 
     nodes: list[Node]
     next: str | None
 
 
-class TreePage(Wire, kw_only=True, omit_defaults=False):
+class TreePage(Wire, frozen=True, kw_only=True, omit_defaults=False):
     """A page of all nodes of a root that are not gone, by id; `cursor` is where the feed continues, taken before page one."""
 
     nodes: list[Node]
@@ -181,7 +181,7 @@ class TreePage(Wire, kw_only=True, omit_defaults=False):
     cursor: str
 
 
-class Changes(Wire, kw_only=True, omit_defaults=False):
+class Changes(Wire, frozen=True, kw_only=True, omit_defaults=False):
     """The latest state of every node changed since the cursor, oldest change first; `more`: ask again at once.
 
     A node deleted with its folder is not told: the folder is. A folder that came back is told with everything in it.
@@ -192,7 +192,7 @@ class Changes(Wire, kw_only=True, omit_defaults=False):
     more: bool
 
 
-class Entry(Wire, kw_only=True, omit_defaults=False):
+class Entry(Wire, frozen=True, kw_only=True, omit_defaults=False):
     """One raw journal entry."""
 
     number: int
@@ -204,20 +204,20 @@ class Entry(Wire, kw_only=True, omit_defaults=False):
     device: int
 
 
-class Journal(Wire, kw_only=True, omit_defaults=False):
+class Journal(Wire, frozen=True, kw_only=True, omit_defaults=False):
     """Raw journal entries after a cursor, in order, each once."""
 
     entries: list[Entry]
     cursor: str
 
 
-class NewFolder(Wire, kw_only=True):
+class NewFolder(Wire, frozen=True, kw_only=True):
     """Make a folder in this one; an existing folder of that name is `path-taken` with its id as fact `node`."""
 
     name: str
 
 
-class Move(Wire, kw_only=True):
+class Move(Wire, frozen=True, kw_only=True):
     """Give a node a new place in the same root. `base` is the `change` the caller saw; without it any state is moved."""
 
     parent: int
@@ -227,14 +227,14 @@ class Move(Wire, kw_only=True):
     """Leave the file where it lies on disk (place and location are two facts)."""
 
 
-class Copy(Wire, kw_only=True):
+class Copy(Wire, frozen=True, kw_only=True):
     """Copy a file or folder inside its root; a taken name is `path-taken`."""
 
     parent: int
     name: str
 
 
-class Facts(Wire, kw_only=True):
+class Facts(Wire, frozen=True, kw_only=True):
     """Set facts of a node without new content (R26)."""
 
     mtime_ns: int
@@ -244,7 +244,7 @@ class Facts(Wire, kw_only=True):
 # --- trash and versions -----------------------------------------------------------------------------------------------
 
 
-class Trashed(Wire, kw_only=True, omit_defaults=False):
+class Trashed(Wire, frozen=True, kw_only=True, omit_defaults=False):
     """Something in the trash: the node, where it was, when and by whom it was deleted."""
 
     node: Node
@@ -253,27 +253,27 @@ class Trashed(Wire, kw_only=True, omit_defaults=False):
     by: str | None
 
 
-class Trash(Wire, kw_only=True, omit_defaults=False):
+class Trash(Wire, frozen=True, kw_only=True, omit_defaults=False):
     """A page of the trash, newest first."""
 
     items: list[Trashed]
     next: int | None
 
 
-class Restore(Wire, kw_only=True):
+class Restore(Wire, frozen=True, kw_only=True):
     """Bring back from the trash: to its old place, or to `parent` and `name`; a taken name gets " (2)"."""
 
     parent: int | None = None
     name: str | None = None
 
 
-class Emptied(Wire, kw_only=True):
+class Emptied(Wire, frozen=True, kw_only=True):
     """How many things were removed for good."""
 
     removed: int
 
 
-class Version(Wire, kw_only=True, omit_defaults=False):
+class Version(Wire, frozen=True, kw_only=True, omit_defaults=False):
     """Content a file had; `current` marks the present one."""
 
     rev: int
@@ -284,7 +284,7 @@ class Version(Wire, kw_only=True, omit_defaults=False):
     current: bool
 
 
-class Versions(Wire, kw_only=True):
+class Versions(Wire, frozen=True, kw_only=True):
     """All kept contents of a file, newest first."""
 
     versions: list[Version]
@@ -293,7 +293,7 @@ class Versions(Wire, kw_only=True):
 # --- content ----------------------------------------------------------------------------------------------------------
 
 
-class Blocks(Wire, kw_only=True, omit_defaults=False):
+class Blocks(Wire, frozen=True, kw_only=True, omit_defaults=False):
     """Digests of the blocks of one content: block k covers bytes k*block_size up to (k+1)*block_size."""
 
     rev: int
@@ -302,7 +302,7 @@ class Blocks(Wire, kw_only=True, omit_defaults=False):
     digests: list[str]
 
 
-class NewUpload(Wire, kw_only=True):
+class NewUpload(Wire, frozen=True, kw_only=True):
     """Begin an upload.
 
     Attributes:
@@ -323,7 +323,7 @@ class NewUpload(Wire, kw_only=True):
     block_size: int = 4 * 1024 * 1024
 
 
-class Upload(Wire, kw_only=True, omit_defaults=False):
+class Upload(Wire, frozen=True, kw_only=True, omit_defaults=False):
     """An upload's state: created, uploading, uploaded, written. `have` are ranges [start, stop) that are durable or at
     least received; `node` is reserved from the start. `done` is the finished node once written."""
 
@@ -337,13 +337,13 @@ class Upload(Wire, kw_only=True, omit_defaults=False):
     done: Node | None = None
 
 
-class Have(Wire, kw_only=True):
+class Have(Wire, frozen=True, kw_only=True):
     """Digests of the blocks of the content to come; the server fills in those it finds in the replaced content."""
 
     digests: list[str]
 
 
-class Finish(Wire, kw_only=True):
+class Finish(Wire, frozen=True, kw_only=True):
     """Publish; with `digest` the received bytes must be those."""
 
     digest: str | None = None
@@ -352,7 +352,7 @@ class Finish(Wire, kw_only=True):
 # --- packs: see wire.packs for the framing ----------------------------------------------------------------------------
 
 
-class PackItem(Wire, kw_only=True):
+class PackItem(Wire, frozen=True, kw_only=True):
     """Header of one file in an upward pack: a new file (`parent`, `name`) or new content of `node` over rev `base`."""
 
     size: int
@@ -364,20 +364,20 @@ class PackItem(Wire, kw_only=True):
     digest: str | None = None
 
 
-class PackResult(Wire, kw_only=True):
+class PackResult(Wire, frozen=True, kw_only=True):
     """What became of one file of a pack, in the pack's order: the node, or the problem."""
 
     node: Node | None = None
     problem: Problem | None = None
 
 
-class PackResults(Wire, kw_only=True):
+class PackResults(Wire, frozen=True, kw_only=True):
     """One result per file."""
 
     results: list[PackResult]
 
 
-class PackFolders(Wire, kw_only=True):
+class PackFolders(Wire, frozen=True, kw_only=True):
     """Folders to make, parents before children; an entry's parent is a node id, or -k for the k-th entry (from 1) of this list.
 
     An existing folder of that name is taken as the answer: many clients may make one tree at once.
@@ -386,14 +386,14 @@ class PackFolders(Wire, kw_only=True):
     folders: list[tuple[int, str]]
 
 
-class PackWanted(Wire, kw_only=True):
+class PackWanted(Wire, frozen=True, kw_only=True):
     """Contents wanted in one body; a file whose rev moved on comes as a problem. At most 4,096 files, 64 MiB in all."""
 
     files: list[tuple[int, int]]
     """(node, rev)"""
 
 
-class PackHeader(Wire, kw_only=True):
+class PackHeader(Wire, frozen=True, kw_only=True):
     """Header of one file in a downward pack: its bytes follow, or a problem."""
 
     node: int
@@ -405,14 +405,14 @@ class PackHeader(Wire, kw_only=True):
 # --- administration (an admin's token, or the owner-only local socket) ------------------------------------------------
 
 
-class Order(Wire, kw_only=True):
+class Order(Wire, frozen=True, kw_only=True):
     """One administration order by name with its arguments; see `server.service.admin` for the list."""
 
     name: str
     args: dict[str, str | int | bool | None | list[str]] = {}
 
 
-class Outcome(Wire, kw_only=True, omit_defaults=False):
+class Outcome(Wire, frozen=True, kw_only=True, omit_defaults=False):
     """What an order gave: lines for people and data for programs."""
 
     lines: list[str]

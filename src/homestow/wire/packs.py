@@ -9,7 +9,7 @@ Worked bytes: a file of 2 bytes "hi" with header `{"size":2,"mtime_ns":0,"parent
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 import msgspec
@@ -37,7 +37,7 @@ class PackReader(Generic[HeaderT]):
     """
 
     def __init__(self, kind: type[HeaderT], max_files: int = MAX_PACK_FILES) -> None:
-        self._decode = msgspec.json.Decoder(kind).decode
+        self._decode: Callable[[bytes], HeaderT] = msgspec.json.Decoder(kind).decode
         self._max_files = max_files
         self._files = 0
         self._buffer = bytearray()
