@@ -37,7 +37,7 @@ MACHINE = re.compile(
 def tracked(root: Path) -> list[Path]:
     """Every file git knows or would add, as absolute paths."""
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        ["git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=root,
         check=True,
         capture_output=True,
