@@ -1,0 +1,103 @@
+"""The only crossing between the async fronts and the synchronous service: a bounded set of worker threads.
+
+A front crosses once per use case. What waits for long on the network never waits here; what waits for the disk does.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar, cast
+
+from homestow.values.errors import Busy
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_GROUP = 16
+"""Calls that may share one crossing; more would make the last wait for the others' disk."""
+
+
+class Border:
+    """Worker threads and the way into them.
+
+    Args:
+        workers: threads, 1 or more.
+        waiting: calls that may wait for a worker, before new ones are refused with `Busy`.
+    """
+
+    def __init__(self, workers: int = 16, waiting: int = 512) -> None:
+        self.executor = ThreadPoolExecutor(workers, thread_name_prefix="service")
+        self._limit = workers + waiting
+        self._inside = 0
+        self._group: list[_Ask] = []
+
+    async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do `work` in a worker thread and give its result; what it raises is raised here.
+
+        A caller that is cancelled leaves; the work goes on to its end.
+
+        Raises:
+            Busy: too many calls wait already.
+        """
+        self._enter()
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self.executor, lambda: work(*args, **kwargs))
+        finally:
+            self._inside -= 1
+
+    async def grouped(self, work: Callable[[], T]) -> T:
+        """Like `run`, for short reads: those asked for in one turn of the loop share one crossing (a third of the cost)."""
+        self._enter()
+        loop = asyncio.get_running_loop()
+        ask = _Ask(work, loop.create_future())
+        if not self._group:
+            loop.call_soon(self._cross, loop)
+        self._group.append(ask)
+        try:
+            return cast(T, await ask.answer)
+        finally:
+            self._inside -= 1
+
+    def close(self) -> None:
+        """Wait for running work, refuse what waits."""
+        self.executor.shutdown(wait=True, cancel_futures=True)
+
+    def _enter(self) -> None:
+        if self._inside >= self._limit:
+            raise Busy("The server has too much to do at once; try again in a moment.", retry_after_s=1)
+        self._inside += 1
+
+    def _cross(self, loop: asyncio.AbstractEventLoop) -> None:
+        group, self._group = self._group, []
+        for start in range(0, len(group), _GROUP):
+            self.executor.submit(_do_all, group[start : start + _GROUP], loop)
+
+
+class _Ask:
+    __slots__ = ("answer", "failure", "result", "work")
+
+    def __init__(self, work: Callable[[], object], answer: "asyncio.Future[object]") -> None:
+        self.work = work
+        self.answer = answer
+        self.result: object = None
+        self.failure: BaseException | None = None
+
+
+def _do_all(group: list[_Ask], loop: asyncio.AbstractEventLoop) -> None:
+    for ask in group:
+        try:
+            ask.result = ask.work()
+        except BaseException as error:  # noqa: BLE001 - handed to the one who asked
+            ask.failure = error
+    loop.call_soon_threadsafe(_answer_all, group)
+
+
+def _answer_all(group: list[_Ask]) -> None:
+    for ask in group:
+        if ask.answer.done():
+            continue
+        if ask.failure is not None:
+            ask.answer.set_exception(ask.failure)
+        else:
+            ask.answer.set_result(ask.result)
