@@ -6,59 +6,25 @@ filesystem, never at a visible name (R20), under names that do not derive from t
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Protocol
 
+from homestow.client.engine.seen import LocalPath, Seen, SeenKind, Stamp, TreeFacts
 from homestow.values.errors import CloudError
 
-LocalPath = tuple[str, ...]
-
-
-class SeenKind(StrEnum):
-    """What the disk holds at a name."""
-
-    FILE = "file"
-    FOLDER = "folder"
-    LINK = "link"
-    OTHER = "other"
-    """FIFO, socket, device: never opened (SC-112)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """What tells one state of a file from another without reading it.
-
-    size in bytes (0 for folders), mtime_ns and ctime_ns in nanoseconds (ctime 0 where the system has none), inode 0 where
-    it is not stable.
-    """
-
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-    inode: int
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """One entry of a folder as the disk shows it now; `name` may hold surrogates when it is not UTF-8 (R16)."""
-
-    name: str
-    kind: SeenKind
-    stamp: Stamp
-
-
-@dataclass(frozen=True, slots=True)
-class TreeFacts:
-    """What this filesystem does, measured once: the code asks facts, never classes."""
-
-    folds_case: bool
-    normalises: bool
-    stable_inodes: bool
-    mtime_step_ns: int
-    atomic_swap: bool = True
-    """Replacing exchanges two names and looks at what came out; where False, an edit in the microseconds between the
-    last look and the rename can be replaced unseen."""
+__all__ = [
+    "LocalChanged",
+    "LocalFull",
+    "LocalPath",
+    "LocalTree",
+    "LocalTrouble",
+    "Reading",
+    "RootMissing",
+    "Seen",
+    "SeenKind",
+    "Stamp",
+    "Staging",
+    "TreeFacts",
+]
 
 
 class RootMissing(CloudError):
