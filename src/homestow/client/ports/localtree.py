@@ -21,8 +21,8 @@ __all__ = [
     "RootMissing",
     "Seen",
     "SeenKind",
-    "Stamp",
     "Staging",
+    "Stamp",
     "TreeFacts",
 ]
 

@@ -1,0 +1,372 @@
+"""Three trees: what the disk shows, what the server says, and what both last agreed on.
+
+All are keyed by item id: positive is the server's node id, negative an item of this disk that the server does not have yet.
+`synced` is the base; `local` and `remote` are overlays that hold only what differs from it, so a folder in step costs one
+row per item and the planner looks at differences alone. A folder that is gone on one side is gone with all it held.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from homestow.client.engine.seen import LocalPath, Stamp
+from homestow.values.digests import Digest
+
+
+class SyncedItem(NamedTuple):
+    """What both sides last agreed on for a node, with the facts each side had then.
+
+    Attributes:
+        id: the node's id, 1 or more.
+        parent, name: its place; the name in NFC (R15).
+        folder: a folder, else a file.
+        size, digest: the content; 0 and None for folders.
+        rev, change, mtime_ns: as the server told them.
+        disk: how the disk spells the name, None when just like `name`.
+        local_mtime_ns, ctime_ns, inode: as the disk showed them; see `Stamp`.
+    """
+
+    id: int
+    parent: int
+    name: str
+    folder: bool
+    size: int
+    digest: Digest | None
+    rev: int
+    change: int
+    mtime_ns: int
+    disk: str | None
+    local_mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+
+class LocalItem(NamedTuple):
+    """An item as the disk shows it; `digest` is None while nobody has read this state of the file."""
+
+    parent: int
+    name: str
+    folder: bool
+    size: int
+    digest: Digest | None
+    disk: str | None
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+    @property
+    def stamp(self) -> Stamp:
+        """What the disk must still show for a step to hold."""
+        return Stamp(self.size, self.mtime_ns, self.ctime_ns, self.inode)
+
+    @property
+    def spelled(self) -> str:
+        """The name as the disk has it."""
+        return self.name if self.disk is None else self.disk
+
+
+class RemoteItem(NamedTuple):
+    """A node as the server says; `digest` is None while the server has not needed one."""
+
+    parent: int
+    name: str
+    folder: bool
+    size: int
+    digest: Digest | None
+    rev: int
+    change: int
+    mtime_ns: int
+
+
+def local_of(item: SyncedItem) -> LocalItem:
+    """What the disk showed when both agreed."""
+    return LocalItem(
+        item.parent, item.name, item.folder, item.size, item.digest, item.disk,
+        item.local_mtime_ns, item.ctime_ns, item.inode,
+    )  # fmt: skip
+
+
+def remote_of(item: SyncedItem) -> RemoteItem:
+    """What the server said when both agreed."""
+    return RemoteItem(
+        item.parent, item.name, item.folder, item.size, item.digest, item.rev, item.change, item.mtime_ns
+    )
+
+
+def agreed(item: int, local: LocalItem, remote: RemoteItem) -> SyncedItem:
+    """Both sides as they are, taken as agreed: the caller knows that place and content are the same."""
+    return SyncedItem(
+        item, remote.parent, remote.name, remote.folder, remote.size, local.digest or remote.digest,
+        remote.rev, remote.change, remote.mtime_ns, local.disk, local.mtime_ns, local.ctime_ns, local.inode,
+    )  # fmt: skip
+
+
+@dataclass(slots=True)
+class TreeChanges:
+    """Rows to write and to drop, so that a store shows what the trees show; None in an overlay means gone on that side."""
+
+    synced: list[SyncedItem] = field(default_factory=list)
+    synced_dropped: list[int] = field(default_factory=list)
+    local: list[tuple[int, LocalItem | None]] = field(default_factory=list)
+    local_dropped: list[int] = field(default_factory=list)
+    remote: list[tuple[int, RemoteItem | None]] = field(default_factory=list)
+    remote_dropped: list[int] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(
+            self.synced or self.synced_dropped or self.local or self.local_dropped or self.remote or self.remote_dropped
+        )
+
+
+class Trees:
+    """The three trees in memory, with what has to be remembered since the last `drain`.
+
+    Reading gives None for what is not (or no longer) there. Writing a side back to what was agreed removes the difference.
+    """
+
+    __slots__ = (
+        "_below", "_dirty_local", "_dirty_remote", "_dirty_synced", "_local_in", "_remote_in", "local", "next_new",
+        "remote", "renamed", "synced", "top",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        top: int,
+        synced: dict[int, SyncedItem] | None = None,
+        local: dict[int, LocalItem | None] | None = None,
+        remote: dict[int, RemoteItem | None] | None = None,
+    ) -> None:
+        self.top = top
+        self.synced: dict[int, SyncedItem] = {} if synced is None else synced
+        self.local: dict[int, LocalItem | None] = {} if local is None else local
+        self.remote: dict[int, RemoteItem | None] = {} if remote is None else remote
+        self.next_new = min(0, min(self.local, default=0)) - 1
+        """The next free id for an item that the server does not have."""
+        self.renamed: dict[int, int] = {}
+        """Old id to present id of items that got another one in this run; see `now`."""
+        self._below: dict[int, set[int]] = {}
+        self._local_in: dict[int, set[int]] = {}
+        self._remote_in: dict[int, set[int]] = {}
+        self._dirty_synced: set[int] = set()
+        self._dirty_local: set[int] = set()
+        self._dirty_remote: set[int] = set()
+        below = self._below
+        for item in self.synced.values():
+            if (kids := below.get(item.parent)) is None:
+                below[item.parent] = {item.id}
+            else:
+                kids.add(item.id)
+        for new, mine in self.local.items():
+            if mine is not None:
+                self._local_in.setdefault(mine.parent, set()).add(new)
+        for node, theirs in self.remote.items():
+            if theirs is not None:
+                self._remote_in.setdefault(theirs.parent, set()).add(node)
+
+    # --- reading ------------------------------------------------------------------------------------------------------
+
+    def here(self, item: int) -> LocalItem | None:
+        """The item as the disk shows it."""
+        if item in self.local:
+            return self.local[item]
+        base = self.synced.get(item)
+        return None if base is None else local_of(base)
+
+    def there(self, item: int) -> RemoteItem | None:
+        """The item as the server says."""
+        if item in self.remote:
+            return self.remote[item]
+        base = self.synced.get(item)
+        return None if base is None else remote_of(base)
+
+    def is_here(self, item: int) -> bool:
+        """Whether the disk shows it."""
+        return self.local[item] is not None if item in self.local else item in self.synced
+
+    def is_there(self, item: int) -> bool:
+        """Whether the server has it."""
+        return self.remote[item] is not None if item in self.remote else item in self.synced
+
+    def kids_here(self, folder: int) -> Iterator[int]:
+        """What the disk shows directly in a folder."""
+        local = self.local
+        for item in self._below.get(folder, ()):
+            if item not in local:
+                yield item
+        yield from self._local_in.get(folder, ())
+
+    def kids_there(self, folder: int) -> Iterator[int]:
+        """What the server has directly in a folder."""
+        remote = self.remote
+        for item in self._below.get(folder, ()):
+            if item not in remote:
+                yield item
+        yield from self._remote_in.get(folder, ())
+
+    def all_here(self, folder: int) -> Iterator[int]:
+        """Everything below a folder on disk, parents first."""
+        waiting = [folder]
+        while waiting:
+            for item in list(self.kids_here(waiting.pop())):
+                yield item
+                waiting.append(item)
+
+    def all_there(self, folder: int) -> Iterator[int]:
+        """Everything below a folder on the server, parents first."""
+        waiting = [folder]
+        while waiting:
+            for item in list(self.kids_there(waiting.pop())):
+                yield item
+                waiting.append(item)
+
+    def path_here(self, item: int) -> LocalPath | None:
+        """Where the disk has it; None when it, or a folder above it, is not there."""
+        names: list[str] = []
+        while item != self.top:
+            mine = self.here(item)
+            if mine is None or len(names) > 4096:
+                return None
+            names.append(mine.spelled)
+            item = mine.parent
+        return tuple(reversed(names))
+
+    def path_there(self, item: int) -> tuple[str, ...] | None:
+        """Where the server has it; None when it is gone or a folder above it is not known (an orphan)."""
+        names: list[str] = []
+        while item != self.top:
+            theirs = self.there(item)
+            if theirs is None or len(names) > 4096:
+                return None
+            names.append(theirs.name)
+            item = theirs.parent
+        return tuple(reversed(names))
+
+    def now(self, item: int) -> int:
+        """The present id of an item that was known as `item` earlier in this run."""
+        while item in self.renamed:
+            item = self.renamed[item]
+        return item
+
+    def differing(self) -> list[int]:
+        """All items in which a side differs from what was agreed, in order of id."""
+        return sorted(self.local.keys() | self.remote.keys())
+
+    # --- writing ------------------------------------------------------------------------------------------------------
+
+    def set_here(self, item: int, mine: LocalItem | None) -> None:
+        """Say what the disk shows now."""
+        old = self.local.get(item)
+        if old is not None:
+            self._local_in[old.parent].discard(item)
+        base = self.synced.get(item)
+        if (mine is None) if base is None else (mine is not None and mine == local_of(base)):
+            self.local.pop(item, None)
+        else:
+            self.local[item] = mine
+            if mine is not None:
+                self._local_in.setdefault(mine.parent, set()).add(item)
+        self._dirty_local.add(item)
+
+    def set_there(self, item: int, theirs: RemoteItem | None) -> None:
+        """Say what the server has now."""
+        old = self.remote.get(item)
+        if old is not None:
+            self._remote_in[old.parent].discard(item)
+        base = self.synced.get(item)
+        if (theirs is None) if base is None else (theirs is not None and theirs == remote_of(base)):
+            self.remote.pop(item, None)
+        else:
+            self.remote[item] = theirs
+            if theirs is not None:
+                self._remote_in.setdefault(theirs.parent, set()).add(item)
+        self._dirty_remote.add(item)
+
+    def set_synced(self, item: int, base: SyncedItem | None) -> None:
+        """Say what both agree on; what each side shows stays as it is, told as differences from the new base."""
+        mine, theirs = self.here(item), self.there(item)
+        old = self.synced.pop(item, None)
+        if old is not None:
+            self._below[old.parent].discard(item)
+        if base is not None:
+            self.synced[item] = base
+            self._below.setdefault(base.parent, set()).add(item)
+        self._dirty_synced.add(item)
+        self.set_here(item, mine)
+        self.set_there(item, theirs)
+
+    def agree(self, item: int, mine: LocalItem, theirs: RemoteItem) -> None:
+        """Both sides show this now, and it is the same: nothing is left to do for the item."""
+        self.set_synced(item, agreed(item, mine, theirs))
+        self.set_here(item, mine)
+        self.set_there(item, theirs)
+
+    def rename(self, old: int, new: int) -> None:
+        """Give a local item another id (it reached the server, or its node is no more); what it holds follows.
+
+        The base and the server's side of `old` are forgotten; those of `new`, when there are any, stay.
+        """
+        mine = self.here(old)
+        self.set_synced(old, None)
+        self.set_there(old, None)
+        self.set_here(old, None)
+        for kid in list(self._below.get(old, ())):
+            # Not a move of the child: its folder is the same folder under another id.
+            base = self.synced[kid]._replace(parent=new)
+            self._below[old].discard(kid)
+            self._below.setdefault(new, set()).add(kid)
+            self.synced[kid] = base
+            self._dirty_synced.add(kid)
+        for kid in list(self._local_in.get(old, ())):
+            item = self.local[kid]
+            if item is not None:
+                self.set_here(kid, item._replace(parent=new))
+        if mine is not None:
+            self.set_here(new, mine)
+        self.renamed[old] = new
+
+    def new_id(self) -> int:
+        """An id for an item that the server does not have."""
+        new = self.next_new
+        self.next_new -= 1
+        return new
+
+    def drain(self) -> TreeChanges:
+        """What changed since the last call, for the store."""
+        changes = TreeChanges()
+        for item in self._dirty_synced:
+            if (base := self.synced.get(item)) is None:
+                changes.synced_dropped.append(item)
+            else:
+                changes.synced.append(base)
+        for item in self._dirty_local:
+            if item in self.local:
+                changes.local.append((item, self.local[item]))
+            else:
+                changes.local_dropped.append(item)
+        for item in self._dirty_remote:
+            if item in self.remote:
+                changes.remote.append((item, self.remote[item]))
+            else:
+                changes.remote_dropped.append(item)
+        self._dirty_synced, self._dirty_local, self._dirty_remote = set(), set(), set()
+        return changes
+
+
+def same_trees(left: Trees, right: Trees) -> bool:
+    """Whether two sets of trees show the same; for tests and the simulation's sweep."""
+    return left.synced == right.synced and left.local == right.local and left.remote == right.remote
+
+
+def orphans(base: Mapping[int, SyncedItem], top: int) -> Iterable[int]:
+    """Items whose chain of parents does not end at `top`; none in a sound store (lesson 5)."""
+    sound = {top}
+    for item in base:
+        trail: list[int] = []
+        at = item
+        while at not in sound and at in base and at not in trail:
+            trail.append(at)
+            at = base[at].parent
+        if at in sound:
+            sound.update(trail)
+        else:
+            yield item

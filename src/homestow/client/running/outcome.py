@@ -1,0 +1,56 @@
+"""How a pass ended, for people and for exit codes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from homestow.client.engine.steps import Brake, Held
+
+
+class Ending(Enum):
+    """How a run ended; the value is the exit code of `homestow sync --once`."""
+
+    IN_STEP = 0
+    ITEMS_LEFT = 1
+    BRAKE = 3
+    TROUBLE = 4
+    """Server, login or root (on either side) is the trouble; nothing was deleted (R17, R18)."""
+    STOPPED = 5
+    """We were asked to stop; the state is sound and the next run continues."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """What was done."""
+
+    uploaded: int = 0
+    uploaded_bytes: int = 0
+    downloaded: int = 0
+    downloaded_bytes: int = 0
+    folders: int = 0
+    moves: int = 0
+    deletes: int = 0
+    conflicts: int = 0
+
+    def any(self) -> bool:
+        """Whether anything was done at all (P5)."""
+        return bool(self.uploaded or self.downloaded or self.folders or self.moves or self.deletes or self.conflicts)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a pass or run ended.
+
+    Attributes:
+        ending: see `Ending`.
+        counts: what was done.
+        problems: items that are not in step, with reasons.
+        brake: what the brake asks, with `Ending.BRAKE`.
+        trouble: the public code and the message, with `Ending.TROUBLE`.
+    """
+
+    ending: Ending
+    counts: Counts
+    problems: Sequence[Held] = field(default=())
+    brake: Brake | None = None
+    trouble: tuple[str, str] | None = None
