@@ -46,10 +46,12 @@ class TreeFacts(NamedTuple):
 
     folds_case: names that differ by case only are one name. normalises: the disk may spell a name in another Unicode form
     than it was given. stable_inodes: a renamed file keeps its inode. mtime_step_ns: the finest difference of two
-    modification times.
+    modification times. atomic_swap: replacing exchanges two names and looks at what came out; where False, an edit in the
+    microseconds between the last look and the rename can be replaced unseen.
     """
 
     folds_case: bool
     normalises: bool
     stable_inodes: bool
     mtime_step_ns: int
+    atomic_swap: bool = True
