@@ -158,6 +158,7 @@ class _Disk:
         self.lock_holder: object | None = None
         self._now_ns = now_ns
         self._ops = 0
+        self._away = (_JOB, 0)
         self.used_bytes = 0
         self.used_inodes = 0
         self._names = _Names()
@@ -279,6 +280,16 @@ class _Disk:
         for inode in self._names.inodes.values():
             inode.durable = (bytes(inode.data), inode.mtime_ns)
         self._names.back_to_durable()
+
+    def durable_contents(self) -> Iterator[bytes]:
+        """Contents that every power loss leaves: flushed, at names that are flushed."""
+        todo = [_WORLD]
+        while todo:
+            for _, number in self._names.durable.get(todo.pop(), {}).values():
+                inode = self._names.inodes[number]
+                todo.append(number)
+                if inode.durable is not None and inode.kind is SeenKind.FILE:
+                    yield inode.durable[0]
 
     def power_loss(self, dice: random.Random) -> None:
         """Become a state that a power loss now may leave; the lock is free again."""
@@ -505,6 +516,24 @@ class SimDisk(_Disk):
     def special(self, path: LocalPath) -> None:
         """Make a FIFO."""
         self._add(path, SeenKind.OTHER)
+
+    def make_root(self) -> None:
+        """Make the job's folder anew where it is gone."""
+        inode = self._names.make(SeenKind.FOLDER, _WORLD, self._tick())
+        self._names.change((_WORLD, _JOB, (_JOB, inode.number)))
+
+    def disconnect(self, *, mount_point: bool) -> None:
+        """Take the job's folder away, as an unmount does: nothing is there, or an empty folder (SC-188, SC-190)."""
+        world = self._names.inodes[_WORLD]
+        self._away = world.names[_JOB]
+        self._names.change((_WORLD, _JOB, None))
+        if mount_point:
+            self.make_root()
+
+    def connect(self) -> None:
+        """Bring back what `disconnect` took; an empty mount point vanishes below it."""
+        self._names.change((_WORLD, _JOB, self._away))
+        self._tell_all()
 
     def safe_save(self, path: LocalPath, data: bytes) -> None:
         """Save as careful editors do: write beside, then rename over (a new inode)."""

@@ -24,8 +24,11 @@ from homestow.client.ports.localtree import (
     TreeFacts,
 )
 from homestow.client.ports.watcher import Hints
-from homestow.values.errors import CloudError, StoreLocked
-from homestow.values.paths import RESERVED
+from homestow.values.errors import BadName, CloudError, StoreLocked
+from homestow.values.paths import check_name
+
+PRIVATE = ".homestow-sync"
+"""Name of the private folder in the job's folder; nobody is shown it."""
 
 _MARKER = "marker"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -54,6 +57,7 @@ class SimTree:
         self.between = between
         self.trouble = trouble
         self._alive = True
+        self._unsettled: list[Inode] = []
 
     @property
     def facts(self) -> TreeFacts:
@@ -72,9 +76,7 @@ class SimTree:
     def check_root(self) -> None:
         """Raise `RootMissing` unless folder and marker are there."""
         self._enter("check_root", ())
-        marker = self.disk.find((RESERVED, _MARKER))
-        if marker is None or marker.kind is not SeenKind.FILE:
-            raise RootMissing("The folder or its marker is missing; is its disk connected?")
+        self._rooted()
 
     def prepare(self) -> None:
         """Make the private folder and the marker, take the lock."""
@@ -83,13 +85,13 @@ class SimTree:
             raise StoreLocked("Another process keeps this folder in step.")
         try:
             if self.disk.find(()) is None:
-                raise RootMissing("The folder is missing.")
-            if self.disk.find((RESERVED,)) is None:
-                self.disk.mkdir((RESERVED,))
+                self.disk.make_root()
+            if self.disk.find((PRIVATE,)) is None:
+                self.disk.mkdir((PRIVATE,))
                 self.disk.flush(self.disk.folder(()))
-            if self.disk.find((RESERVED, _MARKER)) is None:
-                self.disk.make_file((RESERVED, _MARKER))
-            self.disk.flush(self.disk.folder((RESERVED,)))
+            if self.disk.find((PRIVATE, _MARKER)) is None:
+                self.disk.make_file((PRIVATE, _MARKER))
+            self.disk.flush(self.disk.folder((PRIVATE,)))
         except OSError as error:
             raise _translate(error, ()) from error
         self.disk.lock_holder = self
@@ -97,6 +99,7 @@ class SimTree:
     def list_folder(self, path: LocalPath) -> list[Seen]:
         """Everything in a folder but our private folder."""
         self._enter("list_folder", path)
+        self._rooted()
         try:
             folder = self.disk.folder(path)
         except OSError as error:
@@ -106,19 +109,33 @@ class SimTree:
         return [
             Seen(name, inode.kind, self.disk.stamp(inode))
             for name, inode in self.disk.children(folder)
-            if path or name != RESERVED
+            if path or name != PRIVATE
         ]
+
+    def list_tree(self, path: LocalPath = ()) -> Iterator[tuple[LocalPath, list[Seen] | LocalTrouble]]:
+        """Every folder at and below `path`, parents before children; others act between two folders."""
+        waiting = [path]
+        while waiting:
+            here = waiting.pop()
+            try:
+                seen = self.list_folder(here)
+            except LocalTrouble as error:
+                yield here, error
+                continue
+            waiting.extend((*here, entry.name) for entry in reversed(seen) if entry.kind is SeenKind.FOLDER)
+            yield here, seen
+        self._rooted()
 
     def look(self, path: LocalPath) -> Seen | None:
         """What is at `path` now."""
         self._enter("look", path)
+        self._rooted()
         inode = self.disk.find(path)
         if inode is None:
             return None
-        name = path[-1] if path else ""
+        name = ""
         if path:
-            folder = self.disk.folder(path[:-1])
-            name = folder.names[self.disk.key(path[-1])][0]
+            name = self.disk.folder(path[:-1]).names[self.disk.key(path[-1])][0]
         return Seen(name, inode.kind, self.disk.stamp(inode))
 
     def open(self, path: LocalPath) -> Reading:
@@ -133,7 +150,7 @@ class SimTree:
 
     def stage(self, key: str, size: int) -> Staging:
         """A staging file; the one of an earlier run when it has that size."""
-        path = (RESERVED, key)
+        path = (PRIVATE, key)
         self._enter("stage", path)
         try:
             inode = self.disk.find(path)
@@ -143,7 +160,7 @@ class SimTree:
             if inode is None:
                 inode = self.disk.make_file(path)
                 inode.data = bytearray(size)
-                self.disk.flush(self.disk.folder((RESERVED,)))
+                self.disk.flush(self.disk.folder((PRIVATE,)))
                 self.disk.flush(inode)
         except OSError as error:
             raise _translate(error, path) from error
@@ -152,13 +169,14 @@ class SimTree:
     def staged(self) -> Iterator[str]:
         """Keys of staging files."""
         self._enter("staged", ())
-        private = self.disk.find((RESERVED,))
+        private = self.disk.find((PRIVATE,))
         names = [name for name, _ in self.disk.children(private)] if private is not None else []
         return iter(sorted(name for name in names if name != _MARKER))
 
     def put(self, staging: Staging, path: LocalPath, expect: Stamp | None, mtime_ns: int) -> Stamp:
         """Publish a staging file at `path`, unless something else than `expect` is there."""
         self._enter("put", path)
+        self._named(path)
         inode = self._staged_inode(staging)
         self._check_put(path, expect)
         self.between("put:checked", path)
@@ -183,13 +201,14 @@ class SimTree:
         for path, content, mtime_ns in files:
             try:
                 self._enter("put_small", path)
+                self._named(path)
                 self._check_put(path, None)
-                inode = self.disk.make_file((RESERVED, "small"))
+                inode = self.disk.make_file((PRIVATE, "small"))
                 try:
                     self.disk.set_data(inode, content, mtime_ns)
-                    self.disk.rename((RESERVED, "small"), path)
+                    self.disk.rename((PRIVATE, "small"), path)
                 except OSError:
-                    self.disk.remove((RESERVED, "small"))
+                    self.disk.remove((PRIVATE, "small"))
                     raise
                 self.disk.flush(inode)
                 folders.add(path[:-1])
@@ -209,6 +228,7 @@ class SimTree:
     def make_folder(self, path: LocalPath) -> Stamp:
         """Make one folder at a free name."""
         self._enter("make_folder", path)
+        self._named(path)
         parent = self.disk.find(path[:-1])
         if parent is None or parent.kind is not SeenKind.FOLDER or self.disk.find(path) is not None:
             raise LocalChanged(f"{'/'.join(path)!r} is taken, or its folder is gone.")
@@ -216,12 +236,13 @@ class SimTree:
             inode = self.disk.mkdir(path)
         except OSError as error:
             raise _translate(error, path) from error
-        self.disk.flush(parent)
+        self._unsettled.append(parent)
         return self.disk.stamp(inode)
 
     def move(self, source: LocalPath, target: LocalPath, expect: Stamp) -> Stamp:
         """Rename to a free name."""
         self._enter("move", source)
+        self._named(target)
         self._check_move(source, target, expect)
         self.between("move:checked", source)
         self._living()
@@ -231,8 +252,7 @@ class SimTree:
             self.disk.rename(source, target)
         except OSError as error:
             raise _translate(error, source) from error
-        for home in homes:
-            self.disk.flush(home)
+        self._unsettled += homes
         return self.disk.stamp(inode)
 
     def remove_file(self, path: LocalPath, expect: Stamp) -> None:
@@ -244,7 +264,7 @@ class SimTree:
         self._check_same(path, expect)
         try:
             self.disk.remove(path)
-            self.disk.flush(self.disk.folder(path[:-1]))
+            self._unsettled.append(self.disk.folder(path[:-1]))
         except OSError as error:
             raise _translate(error, path) from error
 
@@ -256,7 +276,7 @@ class SimTree:
             raise LocalChanged(f"{'/'.join(path)!r} is no empty folder any more.")
         try:
             self.disk.rmdir(path)
-            self.disk.flush(self.disk.folder(path[:-1]))
+            self._unsettled.append(self.disk.folder(path[:-1]))
         except OSError as error:
             raise _translate(error, path) from error
 
@@ -266,6 +286,13 @@ class SimTree:
         inode = self._check_same(path, expect)
         self.disk.touch(path, mtime_ns)
         return self.disk.stamp(inode)
+
+    def settle(self) -> None:
+        """Make folders made, moves and removals durable."""
+        self._enter("settle", ())
+        folders, self._unsettled = self._unsettled, []
+        for folder in folders:
+            self.disk.flush(folder)
 
     def free_bytes(self) -> int:
         """Room left."""
@@ -290,6 +317,22 @@ class SimTree:
         number = self.trouble(point, path) if self.trouble is not None else None
         if number is not None:
             raise _translate(OSError(number, errno.errorcode.get(number, "failed")), path)
+
+    def _rooted(self) -> None:
+        if self.disk.find((PRIVATE, _MARKER)) is None:
+            raise RootMissing("The folder or its marker is missing; is its disk connected?")
+
+    @staticmethod
+    def _named(path: LocalPath) -> None:
+        try:
+            for name in path:
+                name.encode(errors="surrogateescape")
+                if not any("\udc80" <= letter <= "\udcff" for letter in name):
+                    check_name(name)
+        except (BadName, UnicodeEncodeError) as error:
+            raise LocalTrouble(f"{path!r} is no name here.") from error
+        if not path or path[0] == PRIVATE:
+            raise LocalTrouble("This place is ours.")
 
     def _living(self) -> None:
         if not self._alive:
@@ -419,7 +462,7 @@ class SimWatcher:
         disk.listeners.append(self._heard)
 
     def _heard(self, folder: LocalPath) -> None:
-        if folder[:1] == (RESERVED,) or folder in self._folders:
+        if folder[:1] == (PRIVATE,) or folder in self._folders:
             return
         if len(self._folders) >= self._room:
             self.overflowed = True
