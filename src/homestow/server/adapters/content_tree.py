@@ -1,0 +1,380 @@
+"""Content as ordinary files in an ordinary folder: the store of a root on disk.
+
+Nothing here builds a path to user content: every access starts at the root's handle and takes no symlink on the way, by
+one `openat2` per folder. Handles of folders are not remembered: to be sure that a remembered one still is the folder of
+that location costs the same call as opening it (1.4 µs), and without that somebody's rename would make us write into a
+folder that now means something else.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Final
+
+from homestow.server.adapters import disk_calls, tree_files
+from homestow.server.adapters.disk_errors import check_key, disk_error, path_of, told_as
+from homestow.server.adapters.tree_dress import dress_file, dress_folder, published_facts, set_times
+from homestow.server.adapters.tree_files import StagedFile, Trust, write_all
+from homestow.server.adapters.tree_hidden import Hidden, open_hidden
+from homestow.server.adapters.tree_reading import READ, READ_FOLDER, TreeReading
+from homestow.server.adapters.watch_tree import watch_tree
+from homestow.server.ports.content import (
+    Content,
+    Location,
+    Opened,
+    Published,
+    Staged,
+    Stat,
+)
+from homestow.values.errors import ContentMissing, PathTaken, WouldCycle
+from homestow.values.faults import faultpoint
+
+SINGLE_FLUSHES: Final = 2
+"""Up to so many files or folders are flushed one by one, more by one flush of the file system: measured, one syncfs costs
+about as much as two fsyncs (0.4 to 0.8 ms), and hardly grows with the number of small files."""
+
+_STAGED: Final = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class TreeContent(TreeReading):
+    """The store of one root; see the port for what each method promises.
+
+    Args:
+        root: the root's folder; a symlink to it is followed, nothing inside is.
+        step: called with the name of each step that makes something persist; tests kill, fail or interfere there.
+        exchange: False does without exchanging names even where the disk could; None asks the disk.
+    Raises:
+        StorageFailed: there is no such folder, or it cannot be read.
+    """
+
+    def __init__(self, root: Path, step: Callable[[str], None] = faultpoint, exchange: bool | None = None) -> None:
+        super().__init__(root, step)
+        self._exchange = exchange
+        self._trust = Trust()
+
+    # -- staging ------------------------------------------------------------------------------------------------------
+
+    @told_as("stage")
+    def stage(self, key: str) -> Staged:
+        """A new or existing staging file."""
+        name = check_key(key)
+        hidden = self._writable()
+        fd = self._open_staged(hidden, name)
+        try:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                raise OSError(errno.ENXIO, "not a regular file")
+        except OSError:
+            os.close(fd)
+            raise
+        return StagedFile(fd, key, self._facts.stable_inodes, self._trust, lambda: os.fsync(hidden.staging))
+
+    def _open_staged(self, hidden: Hidden, name: bytes) -> int:
+        while True:
+            try:
+                return os.open(name, _STAGED, dir_fd=hidden.staging)
+            except FileNotFoundError:
+                pass
+            try:
+                self._step("content.stage")
+                return os.open(name, _STAGED | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=hidden.staging)
+            except FileExistsError:
+                continue
+
+    @told_as("drop")
+    def drop_staged(self, key: str) -> None:
+        """Remove a staging file."""
+        name = check_key(key)
+        hidden = self._existing()
+        if hidden is not None:
+            self._step("content.drop_staged")
+            hidden.remove(hidden.staging, name)
+            self._trust.forget(key)
+
+    @told_as("stage")
+    def stage_small(self, key: str, data: bytes) -> Stat:
+        """A whole small file."""
+        name = check_key(key)
+        hidden = self._writable()
+        self._step("content.stage_small")
+        fd = os.open(name, _NEW, 0o600, dir_fd=hidden.staging)
+        try:
+            write_all(fd, data)
+            facts = disk_calls.facts_of(fd)
+        except BaseException:
+            os.unlink(name, dir_fd=hidden.staging)
+            raise
+        finally:
+            os.close(fd)
+        return facts.to_stat(self._facts.stable_inodes)
+
+    def sync_staged(self, keys: Collection[str]) -> None:
+        """Make staged files and their names durable."""
+        names = {key: check_key(key) for key in keys}
+        if not names:
+            return
+        hidden = self._existing()
+        if hidden is None:
+            raise ContentMissing("Nothing is staged in this root.")
+        for key in names:
+            self._trust.check(key)
+        try:
+            for name in names.values():
+                disk_calls.facts_at(hidden.staging, name)
+        except OSError as error:
+            raise disk_error(error, "make durable") from error
+        try:
+            self._step("content.sync_staged")
+            if self._flushes_all(len(names)):
+                disk_calls.sync_file_system(self._root)
+                return
+            for name in names.values():
+                self._flush(os.open(name, READ, dir_fd=hidden.staging))
+            os.fsync(hidden.staging)
+        except OSError as error:
+            self._trust.lose(list(names), error)
+            raise disk_error(error, "make durable") from error
+
+    # -- visible names ------------------------------------------------------------------------------------------------
+
+    @told_as("publish")
+    def publish(self, key: str, at: Location, replace: bool, mtime_ns: int | None) -> Published:
+        """Put a staged file into place in one step; without exchange, in two under a record that the next start undoes."""
+        staged = check_key(key)
+        hidden = self._writable()
+        self._trust.check(key)
+        folder, name = self._open_parent(at)
+        try:
+            old = self._find(folder, name) if replace else None
+            if old is not None and old.is_folder:
+                raise PathTaken(f"A folder is at {_text(at)!r}.")
+            facts = disk_calls.facts_at(hidden.staging, staged)
+            if not facts.is_file:
+                raise ContentMissing(f"What is staged as {key!r} is not a file.")
+            dress_file(hidden.staging, staged, facts, old, folder)
+            if mtime_ns is not None:
+                set_times(hidden.staging, staged, mtime_ns)
+            self._step("content.publish.checked")
+            displaced = None
+            if hidden.swap_in(staged, folder, name, at, old is not None):
+                displaced = disk_calls.facts_at(hidden.staging, staged)
+                if displaced.is_folder:
+                    self._give_back(hidden, staged, folder, name, at)
+            self._step("content.publish")
+            now = published_facts(folder, name, facts, mtime_ns)
+        finally:
+            self._close_folder(folder)
+        stable = self._facts.stable_inodes
+        return Published(now.to_stat(stable), displaced.to_stat(stable) if displaced is not None else None)
+
+    def _give_back(self, hidden: Hidden, staged: bytes, folder: int, name: bytes, at: Location) -> None:
+        """Somebody made a folder at the place in the last moment: it is not ours to take away."""
+        if not hidden.swap_in(staged, folder, name, at, True):
+            raise OSError(errno.EBUSY, "the place changes while it is replaced")
+        raise PathTaken(f"A folder is at {_text(at)!r}.")
+
+    @told_as("make a folder")
+    def make_folder(self, at: Location) -> Stat:
+        """One new folder, with the mode and group of the one it is in."""
+        self._trust.check_store()
+        folder, name = self._open_parent(at)
+        try:
+            self._step("content.make_folder")
+            os.mkdir(name, 0o700, dir_fd=folder)
+            fd = os.open(name, READ_FOLDER, dir_fd=folder)
+            try:
+                dress_folder(fd, folder)
+                return disk_calls.facts_of(fd).to_stat(self._facts.stable_inodes)
+            finally:
+                os.close(fd)
+        finally:
+            self._close_folder(folder)
+
+    @told_as("move")
+    def move(self, source: Location, target: Location) -> Stat:
+        """Rename a file or folder to a free name."""
+        if target[: len(source)] == source and len(target) > len(source):
+            raise WouldCycle(f"{_text(source)!r} cannot move into itself.")
+        hidden = self._writable()
+        source_folder, source_name = self._open_parent(source)
+        try:
+            target_folder, target_name = self._open_parent(target)
+            try:
+                self._step("content.move.checked")
+                try:
+                    hidden.rename_free(source_folder, source_name, target_folder, target_name)
+                except FileExistsError:
+                    if not self._is_respelling(source_folder, source, target_folder, target):
+                        raise
+                    hidden.respell(source_folder, source_name, target_name)
+                self._step("content.move")
+                return disk_calls.facts_at(target_folder, target_name).to_stat(self._facts.stable_inodes)
+            finally:
+                self._close_folder(target_folder)
+        finally:
+            self._close_folder(source_folder)
+
+    def _is_respelling(self, source_folder: int, source: Location, target_folder: int, target: Location) -> bool:
+        """The name "in use" is the thing itself, on a disk that folds case (R15)."""
+        if (
+            source[:-1] != target[:-1]
+            or source[-1] == target[-1]
+            or not (self._facts.folds_case or self._facts.normalises)
+        ):
+            return False
+        one = disk_calls.facts_at(source_folder, os.fsencode(source[-1]))
+        other = disk_calls.facts_at(target_folder, os.fsencode(target[-1]))
+        return (one.device, one.inode) == (other.device, other.inode)
+
+    @told_as("set the time of")
+    def set_mtime(self, at: Location, mtime_ns: int) -> Stat:
+        """Set the modification time of a file."""
+        self._trust.check_store()
+        folder, name = self._open_parent(at)
+        try:
+            if not disk_calls.facts_at(folder, name).is_file:
+                raise ContentMissing(f"{_text(at)!r} is not a file.")
+            self._step("content.set_mtime")
+            set_times(folder, name, mtime_ns)
+            return disk_calls.facts_at(folder, name).to_stat(self._facts.stable_inodes)
+        finally:
+            self._close_folder(folder)
+
+    # -- kept ---------------------------------------------------------------------------------------------------------
+
+    @told_as("keep")
+    def keep(self, at: Location, key: str) -> Stat:
+        """Move a file or folder out of sight."""
+        kept = check_key(key)
+        folder, name = self._open_parent(at)
+        try:
+            hidden = self._writable()
+            self._step("content.keep.checked")
+            hidden.rename_free(folder, name, hidden.kept, kept)
+            self._step("content.keep")
+            return disk_calls.facts_at(hidden.kept, kept).to_stat(self._facts.stable_inodes)
+        finally:
+            self._close_folder(folder)
+
+    @told_as("keep")
+    def keep_staged(self, staged: str, key: str) -> None:
+        """Move from staging to kept."""
+        source, target = check_key(staged), check_key(key)
+        hidden = self._writable()
+        self._step("content.keep_staged")
+        hidden.rename_free(hidden.staging, source, hidden.kept, target)
+
+    @told_as("stage")
+    def stage_kept(self, key: str, staged: str) -> None:
+        """Move a file from kept to staging."""
+        source, target = check_key(key), check_key(staged)
+        hidden = self._writable()
+        if not disk_calls.facts_at(hidden.kept, source).is_file:
+            raise ContentMissing(f"What is kept as {key!r} is not a file.")
+        self._step("content.stage_kept")
+        hidden.rename_free(hidden.kept, source, hidden.staging, target)
+
+    @told_as("bring back")
+    def bring_back(self, key: str, at: Location) -> Stat:
+        """Move something kept to a free visible name."""
+        kept = check_key(key)
+        hidden = self._writable()
+        folder, name = self._open_parent(at)
+        try:
+            self._step("content.bring_back.checked")
+            hidden.rename_free(hidden.kept, kept, folder, name)
+            self._step("content.bring_back")
+            return disk_calls.facts_at(folder, name).to_stat(self._facts.stable_inodes)
+        finally:
+            self._close_folder(folder)
+
+    @told_as("drop")
+    def drop_kept(self, key: str) -> None:
+        """Remove something kept for good."""
+        name = check_key(key)
+        hidden = self._existing()
+        if hidden is not None:
+            self._step("content.drop_kept")
+            hidden.remove(hidden.kept, name)
+
+    def sync_folders(self, folders: Collection[Location]) -> None:
+        """Make renames durable. A folder that somebody moved meanwhile is reached by flushing the whole file system."""
+        wanted = set(folders)
+        paths = [path_of(at, self._facts.folds_case) for at in wanted]
+        self._trust.check_store()
+        try:
+            self._step("content.sync_folders")
+            if self._flushes_all(len(paths)) or not self._flush_folders(paths):
+                disk_calls.sync_file_system(self._root)
+        except OSError as error:
+            self._trust.lose([], error)
+            raise disk_error(error, "make renames durable") from error
+
+    # -- abilities ----------------------------------------------------------------------------------------------------
+
+    def copy_range(self, source: Opened, start: int, size: int, staged: Staged, offset: int) -> None:
+        """Copy bytes inside the store."""
+        tree_files.copy_range(source, start, size, staged, offset)
+
+    def watch(self) -> AbstractContextManager[Iterator[Collection[Location] | None]]:
+        """Folders in which something changes."""
+        return watch_tree(self._root)
+
+    # -- inside ---------------------------------------------------------------------------------------------------------
+
+    def _writable(self) -> Hidden:
+        """The hidden area, made and measured at the first write."""
+        self._trust.check_store()
+        hidden = self._hidden
+        if hidden is not None and self._measured and not hidden.gone:
+            return hidden
+        with self._lock:
+            self._retire_gone()
+            if self._hidden is None:
+                self._step("content.make_hidden")
+                self._hidden = open_hidden(self._root, self._facts, self._step, create=True)
+                assert self._hidden is not None
+            if not self._measured:
+                self._hidden.measure(self._exchange)
+                self._facts = self._hidden.facts
+                self._measured = True
+            return self._hidden
+
+    @staticmethod
+    def _flushes_all(count: int) -> bool:
+        return count > SINGLE_FLUSHES and disk_calls.reports_sync_errors()
+
+    @staticmethod
+    def _flush(fd: int) -> None:
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def _flush_folders(self, paths: list[bytes]) -> bool:
+        """Flush folders and the hidden areas one by one; False when one of them is not at its place any more."""
+        for path in paths:
+            try:
+                fd = disk_calls.open_beneath(self._root, path or b".", READ_FOLDER)
+            except OSError as error:
+                if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+                    return False
+                raise
+            self._flush(fd)
+        hidden = self._hidden
+        if hidden is not None:
+            os.fsync(hidden.staging)
+            os.fsync(hidden.kept)
+        return True
+
+
+def _text(at: Location) -> str:
+    return "/".join(at)
+
+
+def _as_port(store: TreeContent) -> Content:
+    """The type checker's proof that the tree is a store."""
+    return store

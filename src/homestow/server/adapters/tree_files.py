@@ -1,0 +1,196 @@
+"""Open handles of the tree on disk: a staging file being written, and content being read."""
+
+import errno
+import os
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from homestow.server.adapters import disk_calls
+from homestow.server.adapters.disk_errors import disk_error, told_as
+from homestow.server.ports.content import Opened, Staged, Stat
+from homestow.values.errors import ContentMissing, StorageFailed
+
+_COPY_BLOCK: Final = 1024 * 1024
+_NO_COPY: Final = frozenset((errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS, errno.EPERM, errno.EBADF))
+
+
+def write_all(fd: int, data: bytes | memoryview, offset: int | None = None) -> None:
+    """Write all of `data`, at `offset` or where the handle stands; the disk may take it in pieces."""
+    written = os.write(fd, data) if offset is None else os.pwrite(fd, data, offset)
+    if written == len(data):
+        return
+    rest = memoryview(data)[written:]
+    while rest:
+        written = os.write(fd, rest) if offset is None else os.pwrite(fd, rest, offset + len(data) - len(rest))
+        if written == 0:
+            raise OSError(errno.EIO, "the disk took no bytes")
+        rest = rest[written:]
+
+
+class Trust:
+    """Which staged bytes may still be believed.
+
+    A kernel that failed to write pages may call them clean afterwards, so a second flush would succeed falsely: after a
+    failed flush a file is never believed again, and after one that was not for lack of room nothing is written to the
+    store until it is opened anew (P1, "fsync returns EIO").
+    """
+
+    def __init__(self) -> None:
+        self._doubted: set[str] = set()
+        self._broken: OSError | None = None
+
+    def check_store(self) -> None:
+        """Raises:
+        StorageFailed: a flush failed before.
+        """
+        if self._broken is not None:
+            raise StorageFailed(
+                "The disk failed to keep what was written; this root is read-only until its disk was looked at and the "
+                "server started again.",
+                errno=errno.errorcode.get(self._broken.errno or 0, ""),
+            ) from self._broken
+
+    def check(self, key: str) -> None:
+        """Raises:
+        StorageFailed: a flush of this file failed before, or the whole store is not believed.
+        """
+        self.check_store()
+        if key in self._doubted:
+            raise StorageFailed(f"The disk did not keep the bytes of {key!r}; send them again.", errno="EIO")
+
+    def lose(self, keys: list[str], error: OSError) -> None:
+        """A flush of these files failed."""
+        self._doubted.update(keys)
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EINTR):
+            self._broken = error
+
+    def forget(self, key: str) -> None:
+        """The file is gone."""
+        self._doubted.discard(key)
+
+
+class StagedFile:
+    """A staging file by its handle; see the port."""
+
+    def __init__(self, fd: int, key: str, stable: bool, trust: Trust, settle_name: Callable[[], None]) -> None:
+        self.fd = fd
+        self._key = key
+        self._stable = stable
+        self._trust = trust
+        self._settle_name = settle_name
+        self._named = False
+        self._lock = threading.Lock()
+
+    @property
+    def key(self) -> str:
+        """Its key."""
+        return self._key
+
+    @told_as("write to staging")
+    def write_at(self, offset: int, data: bytes | memoryview) -> None:
+        """Put bytes at an offset."""
+        write_all(self._handle(), data, offset)
+
+    @told_as("read from staging")
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Up to `size` bytes."""
+        return os.pread(self._handle(), size, offset)
+
+    @told_as("resize in staging")
+    def truncate(self, size: int) -> None:
+        """Cut or extend, sparse where the disk can."""
+        os.ftruncate(self._handle(), size)
+
+    def sync(self) -> None:
+        """Make bytes and name durable."""
+        self._trust.check(self._key)
+        try:
+            os.fsync(self._handle())
+            if not self._named:
+                self._settle_name()
+                self._named = True
+        except OSError as error:
+            self._trust.lose([self._key], error)
+            raise disk_error(error, "make durable", self._key) from error
+
+    @told_as("look at staging")
+    def stat(self) -> Stat:
+        """Facts now."""
+        return disk_calls.facts_of(self._handle()).to_stat(self._stable)
+
+    @told_as("close in staging")
+    def close(self) -> None:
+        """Let go; may be called twice."""
+        with self._lock:
+            fd, self.fd = self.fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def _handle(self) -> int:
+        # A closed handle must never become -1's neighbour: a number that already means another file.
+        if self.fd < 0:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        return self.fd
+
+
+class OpenedFile:
+    """Content by its handle; see the port."""
+
+    def __init__(self, fd: int, stat: Stat) -> None:
+        self._fd = fd
+        self._stat = stat
+
+    @property
+    def stat(self) -> Stat:
+        """Facts at the time of opening."""
+        return self._stat
+
+    @property
+    def fd(self) -> int | None:
+        """The descriptor."""
+        return self._fd if self._fd >= 0 else None
+
+    @told_as("read")
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Up to `size` bytes."""
+        if self._fd < 0:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        return os.pread(self._fd, size, offset)
+
+    def detach(self) -> int:
+        """Give the descriptor away."""
+        fd, self._fd = self._fd, -1
+        return fd
+
+    @told_as("close")
+    def close(self) -> None:
+        """Let go; may be called twice."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+
+def copy_range(source: Opened, start: int, size: int, staged: Staged, offset: int) -> None:
+    """Copy bytes inside the disk, shared blocks where it can; by reading and writing where the kernel refuses.
+
+    Raises:
+        ContentMissing: the source ends before `start + size`.
+    """
+    done = 0
+    if source.fd is not None and isinstance(staged, StagedFile):
+        try:
+            while done < size:
+                copied = os.copy_file_range(source.fd, staged.fd, size - done, start + done, offset + done)
+                if copied == 0:
+                    break
+                done += copied
+        except OSError as error:
+            if error.errno not in _NO_COPY:
+                raise disk_error(error, "copy to", staged.key) from error
+    while done < size:
+        block = source.read_at(start + done, min(_COPY_BLOCK, size - done))
+        if not block:
+            raise ContentMissing(f"The content ends at {start + done} bytes, {start + size} were wanted.")
+        staged.write_at(offset + done, block)
+        done += len(block)
