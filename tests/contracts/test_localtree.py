@@ -302,7 +302,8 @@ class TestLooking:
 
     def test_a_tree_comes_parents_first(self, world: World) -> None:
         """`list_tree` gives every folder once, a parent before its children, as `list_folder` would."""
-        for path in (("d",), ("d", "e"), ("d", "e", "f"), ("x",)):
+        folders: list[LocalPath] = [("d",), ("d", "e"), ("d", "e", "f"), ("x",)]
+        for path in folders:
             world.mkdir(path)
         world.write(("d", "e", "file"), b"1")
         world.link(("x", "loop"), "..")
@@ -310,12 +311,12 @@ class TestLooking:
         listed = list(world.tree.list_tree())
 
         paths = [path for path, _ in listed]
-        assert sorted(paths) == [(), ("d",), ("d", "e"), ("d", "e", "f"), ("x",)]
+        assert sorted(paths) == [(), *folders]
         assert all(path[:-1] in paths[: paths.index(path)] for path in paths if path)
         for path, seen in listed:
             assert not isinstance(seen, LocalTrouble)
             assert sorted(seen) == sorted(world.tree.list_folder(path))
-        assert [path for path, _ in world.tree.list_tree(("d", "e"))][0] == ("d", "e")
+        assert next(path for path, _ in world.tree.list_tree(("d", "e"))) == ("d", "e")
 
     def test_a_missing_subtree_is_trouble(self, world: World) -> None:
         """`list_tree` of what is not there says so (R17)."""

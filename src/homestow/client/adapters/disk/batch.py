@@ -71,6 +71,7 @@ def _write_all(
         parent = path[:-1]
         try:
             check(path)
+            to_disk(path[-1])
             if parent not in looks:
                 folder = open_folder(top, parent)
                 looks[parent] = looks_in(os.fstat(folder))
