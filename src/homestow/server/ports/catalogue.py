@@ -211,7 +211,7 @@ class Answer(NamedTuple):
     answer: bytes
 
 
-class Catalogue(Journal, Protocol):
+class CatalogueReads(Journal, Protocol):
     """Reading. Every method sees all that was committed before it was called."""
 
     def node(self, node: NodeId) -> NodeRow | None:
@@ -307,6 +307,10 @@ class Catalogue(Journal, Protocol):
     def intents(self) -> list[Intent]:
         """All recorded intents, oldest first."""
 
+
+class Catalogue(CatalogueReads, Protocol):
+    """The catalogue: reading, and transactions that change it."""
+
     def write(self, relaxed: bool = False) -> AbstractContextManager["Rows"]:
         """One transaction: committed at the end of the block, undone by an exception; inside of another one, a part of it.
 
@@ -319,7 +323,7 @@ class Catalogue(Journal, Protocol):
         """
 
 
-class Rows(Catalogue, JournalRows, Protocol):
+class Rows(CatalogueReads, JournalRows, Protocol):
     """Changing, inside of one transaction. What is read here includes what was changed here."""
 
     def savepoint(self) -> AbstractContextManager[None]:

@@ -4,6 +4,8 @@ Loaded by migrations and tests only. Each area adds its tables to `metadata` in 
 imported at the end of this one.
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 
 metadata = sa.MetaData()
@@ -15,7 +17,7 @@ Text = sa.Text()
 Blob = sa.LargeBinary()
 
 
-def column(name: str, kind: sa.types.TypeEngine[object], *, null: bool = False) -> sa.Column[object]:
+def column(name: str, kind: sa.types.TypeEngine[Any], *, null: bool = False) -> sa.Column[Any]:
     """A column, NOT NULL unless said otherwise."""
     return sa.Column(name, kind, nullable=null)
 
@@ -161,3 +163,5 @@ sa.Table(
     column("files", Int),
     sqlite_strict=True,
 )
+
+from homestow.server.adapters.catalogue_sql import schema_accounts  # noqa: E402, F401  the areas' own tables
