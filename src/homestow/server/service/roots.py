@@ -1,0 +1,363 @@
+"""Roots: which trees there are, who may see them, how much they may hold, and the store each lies in.
+
+This is the `RightsSource` and the `StoreSet` of the other use cases. Rights are kept in memory once they were read and
+forgotten on every change, so that what is taken away is gone at once.
+"""
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from homestow.server.ports.accounts import Account
+from homestow.server.ports.accounts import Accounts as AccountRows
+from homestow.server.ports.catalogue import Catalogue, new_row
+from homestow.server.ports.clock import Clock
+from homestow.server.ports.content import Content
+from homestow.server.ports.journal import Note
+from homestow.server.ports.roots import Root, RootState
+from homestow.server.ports.roots import Roots as RootRows
+from homestow.server.rules.access import Principal, Rights, require
+from homestow.server.rules.quotas import Quota
+from homestow.values.changes import ChangeKind
+from homestow.values.errors import BadRequest, Forbidden, NotFound, RootsOverlap, StorageFailed
+from homestow.values.ids import NO_DEVICE, SYSTEM, AccountId, NodeId, RootId
+from homestow.values.nodes import Kind
+from homestow.values.paths import check_name, numbered
+
+log = logging.getLogger(__name__)
+
+OpenStore = Callable[[str], Content]
+"""Opens the store of a root's folder; `StorageFailed` when the folder is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class RootView:
+    """A root as a member sees it: `top` is its top folder, `change` the newest change in it, `used` and `quota` bytes."""
+
+    id: RootId
+    name: str
+    top: NodeId
+    rights: Rights
+    change: int
+    used: int
+    quota: int | None
+
+
+class Roots:
+    """Use cases around roots. All methods may be called from any thread."""
+
+    def __init__(
+        self,
+        rows: RootRows,
+        accounts: AccountRows,
+        catalogue: Catalogue,
+        open_store: OpenStore,
+        clock: Clock,
+        files: Path,
+        default_quota: int = 0,
+    ) -> None:
+        """`files` is the folder in which own roots are made, `default_quota` bytes per account (0: none)."""
+        self._rows = rows
+        self._accounts = accounts
+        self._catalogue = catalogue
+        self._open_store = open_store
+        self._clock = clock
+        self._files = files
+        self._default_quota = default_quota
+        self._lock = threading.RLock()
+        self._rights: dict[tuple[AccountId, RootId], Rights] = {}
+        self._quotas: dict[RootId, tuple[Quota, ...]] = {}
+        self._changes = 0
+        self._stores: dict[RootId, Content] = {}
+        self._retired: list[Content] = []
+
+    # --- what other use cases ask ---------------------------------------------------------------------------------
+
+    def rights(self, account: AccountId, root: RootId) -> Rights:
+        """Rights of an account in a root; NONE for unknown ones. The system has all rights in every root."""
+        found = self._rights.get((account, root))
+        if found is not None:
+            return found
+        changes = self._changes
+        row = self._rows.root(root)
+        if row is None or row.state is RootState.REMOVED:
+            found = Rights.NONE
+        else:
+            found = Rights.OWN if account == SYSTEM else self._accounts.rights(account, root)
+        with self._lock:
+            if changes == self._changes:
+                if len(self._rights) > 100_000:
+                    self._rights.clear()
+                self._rights[account, root] = found
+        return found
+
+    def readable(self, account: AccountId) -> list[RootId]:
+        """The roots an account may read, oldest first; all of them for the system."""
+        if account == SYSTEM:
+            return [root.id for root in self._rows.roots()]
+        known = {root.id for root in self._rows.roots()}
+        return [root for root, rights in self._accounts.roots_of(account) if rights >= Rights.READ and root in known]
+
+    def quotas(self, root: RootId) -> Sequence[Quota]:
+        """Every quota that counts what lies in this root."""
+        found = self._quotas.get(root)
+        if found is None:
+            changes = self._changes
+            found = tuple(self._read_quotas(root))
+            with self._lock:
+                if changes == self._changes:
+                    self._quotas[root] = found
+        return found
+
+    def get(self, root: RootId) -> Content:
+        """The store of a root, opened at first need.
+
+        Raises:
+            NotFound: there is no such root.
+            StorageFailed: its folder is not there (disk not mounted, removed).
+        """
+        store = self._stores.get(root)
+        if store is not None:
+            return store
+        row = self._rows.root(root)
+        if row is None or row.state is RootState.REMOVED:
+            raise NotFound("There is no such root.")
+        if row.state is RootState.AWAY:
+            raise StorageFailed(f"The folder of {row.name} is not there now; nothing is lost. Mount its disk again.")
+        with self._lock:
+            if root not in self._stores:
+                self._stores[root] = self._open_store(row.folder)
+            return self._stores[root]
+
+    # --- members --------------------------------------------------------------------------------------------------
+
+    def of(self, who: Principal) -> list[RootView]:
+        """The roots somebody may see, the own first; whoever has none at all gets an own one now."""
+        if not self._accounts.roots_of(who.account) and (account := self._accounts.account(who.account)) is not None:
+            self.own(account)
+        rows = [row for row in map(self._rows.root, self.readable(who.account)) if row is not None]
+        rows.sort(key=lambda row: (row.owner != who.account, row.id))
+        return [self._view(row, self.rights(who.account, row.id)) for row in rows]
+
+    def usage(self, account: AccountId) -> tuple[int, int | None]:
+        """Bytes in the account's own roots, and how many there may be (None: no limit)."""
+        own = [row.id for row in self._rows.roots() if row.owner == account]
+        found = self._accounts.account(account)
+        limit = found.quota if found is not None and found.quota is not None else self._default_quota
+        return sum(usage.total for usage in self._catalogue.usage(own).values()), limit or None
+
+    def members(self, who: Principal, root: RootId) -> list[tuple[Account, Rights]]:
+        """Who may see a root, told to those who may. Raises `NotFound`."""
+        require(self.rights(who.account, root), Rights.READ)
+        return self._accounts.members(root)
+
+    def set_member(self, who: Principal, root: RootId, user: str, rights: Rights) -> list[tuple[Account, Rights]]:
+        """Give or take rights; by owners of the root, and nobody loses the last owner.
+
+        Raises:
+            NotFound: no such root for the caller, or no such user (to an owner only).
+            Forbidden: the caller is no owner, or would leave the root without one.
+        """
+        require(self.rights(who.account, root), Rights.OWN)
+        account = self._named(user)
+        owners = [member.id for member, have in self._accounts.members(root) if have is Rights.OWN]
+        if owners == [account.id] and rights is not Rights.OWN:
+            raise Forbidden("This is the root's only owner; make somebody else an owner first.")
+        self.give(root, account.id, rights)
+        return self._accounts.members(root)
+
+    def give(self, root: RootId, account: AccountId, rights: Rights) -> None:
+        """Set somebody's rights, whoever asks."""
+        self._accounts.set_rights(account, root, rights)
+        self.forget_cached()
+        log.info("rights set", extra={"root": root, "account": account, "rights": rights.word})
+
+    # --- making and removing --------------------------------------------------------------------------------------
+
+    def own(self, account: Account) -> Root:
+        """The account's own root, made when there is none: named as the account, in a folder of that name in ours."""
+        with self._lock:
+            for row in self._rows.roots():
+                if row.owner == account.id:
+                    return row
+            folder = self._make_folder(account)
+            return self._add(account.name, str(folder), account.id, [(account.id, Rights.OWN)])
+
+    def add(self, name: str, folder: str, members: Sequence[tuple[str, Rights]]) -> Root:
+        """Adopt an existing folder as a root: nothing is copied and nothing written into it.
+
+        A folder that was a root before comes back as that root, with its trash and versions. What is in the folder is
+        found by `outside.Outside.rescan`.
+
+        Raises:
+            BadName: the name cannot be.
+            BadRequest: no such folder.
+            RootsOverlap: the folder lies in another root's folder or around it, or around the server's own data.
+            NotFound: a member that is no user.
+        """
+        name = check_name(name)
+        wanted = [(self._named(user).id, rights) for user, rights in members]
+        path = os.path.realpath(folder)
+        if not os.path.isdir(path):
+            raise BadRequest(f"{folder} is not a folder on this machine; make it first.")
+        with self._lock:
+            self._refuse_overlap(path)
+            before = self._rows.root_in(path)
+            if before is None:
+                return self._add(name, path, SYSTEM, wanted)
+            self._rows.rename_root(before.id, name)
+            self._rows.set_state(before.id, RootState.PRESENT)
+            for account, rights in wanted:
+                self._accounts.set_rights(account, before.id, rights)
+            self.forget_cached()
+            log.info("root is back", extra={"root": before.id, "root_name": name})
+            return self._rows.root(before.id) or before
+
+    def remove(self, name: str) -> Root:
+        """Take a root off the server: nobody sees it any more; its folder and everything in it stay. Raises `NotFound`."""
+        row = self.named(name)
+        with self._lock:
+            self._rows.set_state(row.id, RootState.REMOVED)
+            self._rows.set_owner(row.id, SYSTEM)
+            self._accounts.forget_root(row.id)
+            self._close(row.id)
+            self.forget_cached()
+        log.info("root removed", extra={"root": row.id, "root_name": row.name})
+        return row
+
+    def leave(self, account: AccountId) -> list[Root]:
+        """Make the own roots of an account that is being removed nobody's; they stay on disk. Which they were."""
+        own = [row for row in self._rows.roots() if row.owner == account]
+        for row in own:
+            self._rows.set_owner(row.id, SYSTEM)
+        self.forget_cached()
+        return own
+
+    def named(self, name: str) -> Root:
+        """The root of a name. Raises `NotFound`."""
+        row = self._rows.root_named(name)
+        if row is None:
+            raise NotFound(f"There is no root {name!r}; `homestow root list` shows all.")
+        return row
+
+    def all(self) -> list[Root]:
+        """All roots, oldest first."""
+        return self._rows.roots()
+
+    def set_quota(self, name: str, quota: int | None) -> None:
+        """Set how many bytes a root may hold; None: no limit of its own. Raises `NotFound`."""
+        self._rows.set_root_quota(self.named(name).id, quota)
+        self.forget_cached()
+
+    def set_away(self, root: RootId, away: bool) -> None:
+        """The root's folder is not there, or is there again; the store is opened anew."""
+        with self._lock:
+            row = self._rows.root(root)
+            if row is None or row.state is RootState.REMOVED:
+                return
+            self._rows.set_state(root, RootState.AWAY if away else RootState.PRESENT)
+            self._close(root)
+        if away:
+            log.error("root is away: its folder is not there; nothing is deleted", extra={"root_name": row.name})
+        else:
+            log.warning("root is back", extra={"root_name": row.name})
+
+    def ensure_tops(self) -> None:
+        """Give every root its top folder; one is missing only when the server was killed between two steps."""
+        for row in self._rows.roots():
+            self._ensure_top(row.id)
+
+    def forget_cached(self) -> None:
+        """Read rights and quotas anew from now on."""
+        with self._lock:
+            self._changes += 1
+            self._rights.clear()
+            self._quotas.clear()
+
+    def close(self) -> None:
+        """Close all stores."""
+        with self._lock:
+            for store in (*self._stores.values(), *self._retired):
+                store.close()
+            self._stores.clear()
+            self._retired.clear()
+
+    # --- inside ---------------------------------------------------------------------------------------------------
+
+    def _add(self, name: str, folder: str, owner: AccountId, members: Sequence[tuple[AccountId, Rights]]) -> Root:
+        row = self._rows.add_root(name, folder, owner, self._clock.now_ns())
+        self._ensure_top(row.id)
+        for account, rights in members:
+            self._accounts.set_rights(account, row.id, rights)
+        self.forget_cached()
+        log.info("root made", extra={"root": row.id, "root_name": row.name, "folder": folder})
+        return row
+
+    def _ensure_top(self, root: RootId) -> None:
+        if self._catalogue.top(root) is not None:
+            return
+        with self._catalogue.write() as rows:
+            if rows.top(root) is None:
+                node = rows.take_ids(1)
+                note = Note(root, node, ChangeKind.CREATED, self._clock.now_ns(), SYSTEM, NO_DEVICE, ())
+                rows.add([new_row(node, root, None, "", Kind.FOLDER, rows.note([note]))])
+
+    def _make_folder(self, account: Account) -> Path:
+        """A new folder for an own root; with the id when something of the name is there: it may be somebody's (S06)."""
+        taken = {entry.name for entry in os.scandir(self._files)}
+        name = account.name if account.name not in taken else numbered(f"{account.name}-{account.id}", taken)
+        folder = self._files / check_name(name)
+        try:
+            folder.mkdir(mode=0o700)
+        except OSError as error:
+            raise StorageFailed(f"{folder} cannot be made: {error.strerror}.") from error
+        return folder
+
+    def _refuse_overlap(self, path: str) -> None:
+        if _within(str(self._files.resolve().parent), path):
+            raise RootsOverlap(f"{path} holds the server's own data folder; choose a folder beside it.")
+        if _within(path, str(self._files.resolve().parent)) and Path(path).parent != self._files.resolve():
+            raise RootsOverlap(f"{path} lies in the server's own data folder; choose a folder outside of it.")
+        for row in self._rows.roots():
+            if _within(path, row.folder) or _within(row.folder, path):
+                raise RootsOverlap(
+                    f"{path} overlaps {row.folder}, the folder of the root {row.name!r}; choose another."
+                )
+
+    def _read_quotas(self, root: RootId) -> list[Quota]:
+        row = self._rows.root(root)
+        if row is None:
+            return []
+        found = [Quota(row.quota, (root,))] if row.quota is not None else []
+        if row.owner != SYSTEM and (account := self._accounts.account(row.owner)) is not None:
+            limit = self._default_quota if account.quota is None else account.quota
+            if limit:
+                own = tuple(other.id for other in self._rows.roots() if other.owner == row.owner)
+                found.append(Quota(limit, own))
+        return found
+
+    def _view(self, row: Root, rights: Rights) -> RootView:
+        top = self._catalogue.top(row.id)
+        if top is None:
+            raise StorageFailed(f"The root {row.name} has no top folder; run `homestow repair`.")
+        used = self._catalogue.usage([row.id])[row.id].total
+        limits = [quota.limit for quota in self.quotas(row.id)]
+        return RootView(row.id, row.name, top.id, rights, top.below, used, min(limits, default=None))
+
+    def _named(self, user: str) -> Account:
+        account = self._accounts.account_named(user)
+        if account is None:
+            raise NotFound(f"There is no user {user!r}.")
+        return account
+
+    def _close(self, root: RootId) -> None:
+        """Open it anew next time. The old handles stay until the end: another thread may be using them right now."""
+        if (store := self._stores.pop(root, None)) is not None:
+            self._retired.append(store)
+
+
+def _within(inner: str, outer: str) -> bool:
+    return inner == outer or inner.startswith(outer.rstrip("/") + "/")
