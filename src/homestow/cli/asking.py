@@ -1,0 +1,52 @@
+"""Parts that several commands share: examples in the help, --data, lists on the terminal."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Command(click.Command):
+    """A command whose help ends with an example, shown as it is typed."""
+
+    def __init__(self, *args: Any, example: str = "", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.example = example
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The example, its lines unwrapped."""
+        if self.example:
+            with formatter.section("Example"):
+                for line in self.example.strip().splitlines():
+                    formatter.write(f"{'':>{formatter.current_indent}}{line}\n")
+
+
+class Group(click.Group):
+    """A group whose commands are `Command`s."""
+
+    command_class = Command
+
+
+def default_data() -> Path:
+    """The platform's folder for a program's data, where --data is not given."""
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("homestow"))
+
+
+def data_option(command: F) -> F:
+    """The flag --data, as an absolute path."""
+
+    def chosen(ctx: click.Context, param: click.Parameter, value: str | None) -> Path:
+        return Path(value).expanduser().absolute() if value else default_data()
+
+    return click.option(
+        "--data",
+        metavar="DIR",
+        envvar="HOMESTOW_DATA",
+        callback=chosen,
+        help="The server's data folder; default: the platform's data folder.",
+    )(command)

@@ -1,0 +1,236 @@
+"""What people see of a running sync: a status block redrawn in a terminal, plain lines anywhere else. Words only, no deciding."""
+
+import os
+import shutil
+import sys
+import threading
+import unicodedata
+from collections.abc import Callable, Sequence
+
+from homestow.cli.troubles import one_line
+from homestow.client.engine.steps import Brake, Held
+from homestow.client.running.outcome import Counts, Ending, Outcome
+from homestow.client.running.progress import Doing, Snapshot
+
+_REDRAW_S = 0.2
+_PLAIN_LINE_S = 10.0
+_NAMES = 3
+MAX_PROBLEMS = 20
+"""So many items that are left are named in a summary; the rest is counted."""
+
+
+def size(number: float) -> str:
+    """Bytes as people say them: "999 B", "1.2 MB"; powers of 1,000."""
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if number < 1000 or unit == "TB":
+            return f"{number:.0f} B" if unit == "B" else f"{number:.1f} {unit}"
+        number /= 1000
+    return ""
+
+
+def duration(seconds: float) -> str:
+    """Seconds as "8 s", "3 min 20 s", "2 h 5 min"."""
+    whole = max(round(seconds), 0)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def fitted(text: str, width: int) -> str:
+    """`text` on one line of at most `width` columns, its middle left out where it is longer (the end tells files apart)."""
+    text = one_line(text)
+    if _columns(text) <= width:
+        return text
+    if width < 5:
+        return text[: max(width, 0)]
+    tail, used = "", 0
+    for letter in reversed(text):
+        used += _columns(letter)
+        if used > (width - 1) // 2:
+            break
+        tail = letter + tail
+    head, used = "", _columns(tail) + 1
+    for letter in text:
+        used += _columns(letter)
+        if used > width:
+            break
+        head += letter
+    return f"{head}…{tail}"
+
+
+def _columns(text: str) -> int:
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+        for letter in text
+    )
+
+
+def _counted(number: int, one: str, more: str) -> str:
+    return f"{number:,} {one if number == 1 else more}"
+
+
+_WORDS = {
+    Doing.STARTING: "Starting",
+    Doing.LISTING: "Asking the server what it has",
+    Doing.SCANNING: "Looking through the folder",
+    Doing.SYNCING: "Syncing",
+    Doing.IDLE: "In step, watching for changes",
+    Doing.PAUSED: "Paused",
+    Doing.WAITING: "Waiting",
+}
+
+
+def headline(seen: Snapshot) -> str:
+    """What a job is at, in one line."""
+    words = _WORDS[seen.doing]
+    if seen.why:
+        words = f"{words}: {seen.why}"
+    if seen.doing is Doing.SCANNING and seen.scanned:
+        words += f", {seen.scanned:,} entries so far"
+    if seen.doing is Doing.SYNCING and seen.files_total:
+        parts = [f"{seen.files_done:,} of {_counted(seen.files_total, 'file', 'files')}"]
+        if seen.bytes_total:
+            parts.append(f"{size(seen.bytes_done)} of {size(seen.bytes_total)}")
+        if seen.rate >= 1:
+            parts.append(f"{size(seen.rate)}/s")
+        if seen.left_s is not None:
+            parts.append(f"{duration(seen.left_s)} left")
+        words += ": " + ", ".join(parts)
+    return words
+
+
+def block(seen: Snapshot, problems: int, width: int) -> list[str]:
+    """The lines of the status block, none wider than `width` columns."""
+    lines = [fitted(headline(seen), width)]
+    if seen.doing is Doing.SYNCING:
+        if seen.bytes_total:
+            inner = min(width - 8, 60)
+            done = min(max(seen.bytes_done / seen.bytes_total, 0.0), 1.0)
+            if inner >= 10:
+                filled = int(inner * done)
+                lines.append(f"[{'#' * filled}{'.' * (inner - filled)}] {int(done * 100):3d}%")
+        for transfer in seen.transfers[:_NAMES]:
+            share = 100 * transfer.done_bytes // transfer.size_bytes if transfer.size_bytes else 100
+            lines.append(f"  {'up  ' if transfer.up else 'down'} {share:3d}% " + fitted(transfer.name, width - 13))
+        if not seen.transfers and seen.current:
+            lines.append("  " + fitted(seen.current, width - 2))
+    if problems:
+        lines.append("  " + fitted(f"{_counted(problems, 'item', 'items')} left with problems", width - 2))
+    return lines
+
+
+def done(counts: Counts) -> str:
+    """What was done, in one line; "nothing to do" when it was nothing."""
+    parts = []
+    if counts.uploaded:
+        parts.append(f"{_counted(counts.uploaded, 'file', 'files')} up ({size(counts.uploaded_bytes)})")
+    if counts.downloaded:
+        parts.append(f"{_counted(counts.downloaded, 'file', 'files')} down ({size(counts.downloaded_bytes)})")
+    if counts.folders:
+        parts.append(f"{_counted(counts.folders, 'folder', 'folders')} made")
+    if counts.moves:
+        parts.append(f"{counts.moves:,} moved or renamed")
+    if counts.deletes:
+        parts.append(f"{counts.deletes:,} deleted")
+    if counts.conflicts:
+        parts.append(f"{_counted(counts.conflicts, 'conflict', 'conflicts')} (both sides kept)")
+    return ", ".join(parts) or "nothing to do"
+
+
+def problem(held: Held) -> str:
+    """One item that is not in step, and why."""
+    path = "/".join(part.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace") for part in held.path)
+    return one_line(f"{path or '.'}: {held.reason}")
+
+
+def braked(brake: Brake, again: str) -> str:
+    """What the brake asks."""
+    where = "in the folder here" if brake.side == "here" else "on the server"
+    return (
+        f"this would delete {brake.files:,} of {_counted(brake.of, 'file', 'files')} {where}, because the other side does "
+        f"not have them any more. Nothing was deleted. If that is meant, {again}."
+    )
+
+
+def summary(outcome: Outcome, seconds: float) -> list[str]:
+    """What `sync --once` says at its end; trouble and brake are told on stderr instead."""
+    head = {
+        Ending.IN_STEP: "In step",
+        Ending.ITEMS_LEFT: f"{_counted(len(outcome.problems), 'item', 'items')} left",
+        Ending.BRAKE: "Stopped by the brake",
+        Ending.TROUBLE: "Not finished",
+        Ending.STOPPED: "Stopped; the next run continues",
+    }[outcome.ending]
+    lines = [f"{head}: {done(outcome.counts)} in {duration(seconds) if seconds >= 10 else f'{seconds:.1f} s'}."]
+    lines += [f"  left: {problem(held)}" for held in outcome.problems[:MAX_PROBLEMS]]
+    if (more := len(outcome.problems) - MAX_PROBLEMS) > 0:
+        lines.append(f"  … and {more:,} more")
+    return lines
+
+
+class Board:
+    """The place where a running sync is shown: lines that stay go to stdout, the status block below them to the terminal.
+
+    In a terminal the block is redrawn five times a second; elsewhere a plain line tells now and then how far it is.
+    """
+
+    def __init__(self, look: Callable[[], Snapshot], *, quiet: bool = False) -> None:
+        self._look = look
+        self._lock = threading.Lock()
+        self._drawn = 0
+        self._stop = threading.Event()
+        self._problems = 0
+        self._terminal = not quiet and sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+        self._quiet = quiet
+        self._thread = threading.Thread(target=self._follow, name="status", daemon=True)
+
+    def __enter__(self) -> "Board":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        with self._lock:
+            self._erase()
+
+    def say(self, line: str) -> None:
+        """Print a line that stays."""
+        with self._lock:
+            self._erase()
+            print(line, flush=True)
+
+    def problems(self, number: int) -> None:
+        """So many items are left with problems for now."""
+        self._problems = number
+
+    def _follow(self) -> None:
+        if self._quiet:
+            return
+        told = ""
+        while not self._stop.wait(_REDRAW_S if self._terminal else _PLAIN_LINE_S):
+            seen = self._look()
+            if self._terminal:
+                width = shutil.get_terminal_size().columns - 1
+                self._draw(block(seen, self._problems, width))
+            elif seen.doing not in (Doing.IDLE, Doing.PAUSED) and (line := headline(seen)) != told:
+                told = line
+                with self._lock:
+                    print(one_line(line), file=sys.stderr, flush=True)
+
+    def _draw(self, lines: Sequence[str]) -> None:
+        with self._lock:
+            up = f"\x1b[{self._drawn}F" if self._drawn else ""
+            sys.stderr.write(up + "".join(f"\x1b[2K{line}\n" for line in lines) + "\x1b[J")
+            sys.stderr.flush()
+            self._drawn = len(lines)
+
+    def _erase(self) -> None:
+        if self._drawn:
+            sys.stderr.write(f"\x1b[{self._drawn}F\x1b[J")
+            sys.stderr.flush()
+            self._drawn = 0

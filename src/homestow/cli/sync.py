@@ -1,0 +1,109 @@
+"""`homestow sync`: keep one folder in step with one root, once or until stopped.
+
+This module is the hot one: a start imports neither click nor anything of the server (see `entry`).
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from homestow.cli.syncflags import Flag, Given
+from homestow.cli.troubles import USAGE, Trouble
+
+DEFAULT_SERVER = "http://localhost:5000"
+
+ABOUT = """Keep a folder in step with a root on a server.
+
+Both sides follow each other, or with -dir one follows the other. Nothing is lost when both changed the same file: both are
+kept. Runs until stopped; with --once until both sides are settled, and then exits with 0 when all is in step, 1 when items
+are left (with reasons), 2 on bad usage, 3 when so much would be deleted that it asks first, 4 when the server, the login or
+the root is the trouble.
+
+The password is needed once; a token of this computer is kept instead. It is read from HOMESTOW_PASSWORD, the keyring or the
+terminal; -p works, but others may see it for a moment."""
+
+EXAMPLE = """\
+HOMESTOW_PASSWORD=… homestow sync -s https://home.example:5000 -u anna -d ~/Documents
+homestow sync -s https://home.example:5000 -u anna -d ~/Photos -w Photos -dir down --once"""
+
+FLAGS = (
+    Flag(("-s", "--server"), "The server, also with a path prefix.", "URL", DEFAULT_SERVER),
+    Flag(("-d", "--directory"), "The folder on this computer.", "DIR"),
+    Flag(("-w", "--root"), "The root on the server; default: your own.", "ROOT"),
+    Flag(("-u", "--user"), "Your account's name.", "USER"),
+    Flag(("-p", "--password"), "Your password; better in HOMESTOW_PASSWORD.", "PASSWORD"),
+    Flag(
+        ("-dir", "--direction"),
+        "bi: both ways; up: the server follows; down: the folder follows.",
+        "WAY",
+        "bi",
+        ("bi", "up", "down"),
+    ),
+    Flag(("-f", "--file"), "Jobs from a JSON file (not there yet).", "FILE"),
+    Flag(("-z", "--zmq"), "Port to be steered by (not there yet).", "PORT"),
+    Flag(("--once",), "Stop when both sides are settled."),
+    Flag(("--accept-deletes",), "The brake asked, and the deletions are meant."),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What `homestow sync` was asked for; `root` None: the account's own; `user` None: whoever is known for this server."""
+
+    server: str
+    directory: Path
+    root: str | None
+    user: str | None
+    password: str | None
+    direction: str
+    once: bool
+    accept_deletes: bool
+
+
+def wish(given: Given) -> Wish:
+    """What the flags say.
+
+    Raises:
+        Trouble: a folder is missing, a flag is not there yet, or a value cannot be meant; exit code 2.
+    """
+    for key, flag, what in (("file", "-f", "job files come"), ("zmq", "-z", "steering over ZeroMQ comes")):
+        if given[key] is not None:
+            raise Trouble(f"{flag} is not there yet: {what} with a later version. Leave it out.", USAGE)
+    directory = _text(given, "directory")
+    if not directory:
+        raise Trouble("which folder? Name it with -d DIR.", USAGE)
+    return Wish(
+        server=server_url(_text(given, "server") or DEFAULT_SERVER),
+        directory=Path(directory).expanduser().absolute(),
+        root=_text(given, "root"),
+        user=_text(given, "user"),
+        password=_text(given, "password"),
+        direction=_text(given, "direction") or "bi",
+        once=bool(given["once"]),
+        accept_deletes=bool(given["accept_deletes"]),
+    )
+
+
+def _text(given: Given, key: str) -> str | None:
+    value = given[key]
+    return value if isinstance(value, str) and value else None
+
+
+def server_url(text: str) -> str:
+    """A server's address without a slash at its end; http:// is put before a bare host.
+
+    Raises:
+        Trouble: it is no http or https address.
+    """
+    url = (text if "://" in text else f"http://{text}").rstrip("/")
+    scheme, _, rest = url.partition("://")
+    host = rest.partition("/")[0]
+    if scheme not in ("http", "https") or not host or host.startswith(":") or "@" in host or set(url) & set(" ?#"):
+        raise Trouble(f"{text!r} is no server's address; it looks like https://home.example:5000.", USAGE)
+    return url
+
+
+def run(given: Given) -> int:
+    """Do what the flags say; the exit code."""
+    from homestow.cli.keeping import keep
+
+    return keep(wish(given))

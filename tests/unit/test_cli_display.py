@@ -1,0 +1,72 @@
+"""What people see of a running sync."""
+
+import unicodedata
+
+import pytest
+
+from homestow.cli.display import block, done, duration, fitted, problem, size, summary
+from homestow.cli.troubles import one_line
+from homestow.client.engine.steps import Held
+from homestow.client.running.outcome import Counts, Ending, Outcome
+from homestow.client.running.progress import Doing, Snapshot, Transfer
+
+
+def snapshot(doing: Doing = Doing.SYNCING, transfers: tuple[Transfer, ...] = ()) -> Snapshot:
+    return Snapshot(doing, "", 12, 3400, 5_000_000, 80_000_000, 0, 1_500_000.0, 50.0, transfers, "photos/a.jpg")
+
+
+@pytest.mark.parametrize(
+    "number,words",
+    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (1_500_000, "1.5 MB"), (2e9, "2.0 GB"), (3.1e15, "3100.0 TB")],
+)
+def test_sizes(number: float, words: str) -> None:
+    """Bytes in powers of a thousand."""
+    assert size(number) == words
+
+
+@pytest.mark.parametrize("seconds,words", [(0, "0 s"), (59.4, "59 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")])
+def test_durations(seconds: float, words: str) -> None:
+    """Seconds in the two units that matter."""
+    assert duration(seconds) == words
+
+
+@pytest.mark.parametrize("text", ["short.txt", "a" * 300 + ".jpg", "写真" * 80 + ".jpg", "e\u0301" * 90])
+@pytest.mark.parametrize("width", [5, 20, 79])
+def test_a_fitted_line_is_never_wider_than_the_terminal(text: str, width: int) -> None:
+    """A line that wraps would make the block climb the screen."""
+    shown = fitted(text, width)
+    columns = sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in shown)
+
+    assert columns <= width
+
+
+def test_a_name_cannot_draw_on_the_terminal() -> None:
+    """Escape sequences and line breaks in names are shown as blanks."""
+    assert one_line("a\x1b[2Jb\nc\u202e") == "a [2Jb c"
+    assert "\x1b" not in problem(Held(("x\x1b]0;owned\x07",), "bad", "why\n"))
+
+
+def test_the_block_tells_files_bytes_rate_and_time_left() -> None:
+    """The first line has the numbers, then come the bar and the names."""
+    lines = block(snapshot(transfers=(Transfer("film.mp4", True, 30, 100),)), 2, 100)
+
+    assert lines[0] == "Syncing: 12 of 3,400 files, 5.0 MB of 80.0 MB, 1.5 MB/s, 50 s left"
+    assert lines[1].endswith("6%")
+    assert lines[2] == "  up    30% film.mp4"
+    assert lines[3] == "  2 items left with problems"
+
+
+def test_a_summary_says_what_was_done_and_what_is_left() -> None:
+    """One line of counts, then the items with their reasons, the rest of many counted."""
+    counts = Counts(uploaded=1, uploaded_bytes=5, moves=2, conflicts=1)
+    held = tuple(Held(("dir", f"name{number}"), "bad-name", "no") for number in range(25))
+    lines = summary(Outcome(Ending.ITEMS_LEFT, counts, held), 1.23)
+
+    assert lines[0] == "25 items left: 1 file up (5 B), 2 moved or renamed, 1 conflict (both sides kept) in 1.2 s."
+    assert lines[1] == "  left: dir/name0: no"
+    assert lines[-1] == "  … and 5 more"
+
+
+def test_nothing_done_is_said_so() -> None:
+    """A pass without changes does not read like an error."""
+    assert done(Counts()) == "nothing to do"
