@@ -9,10 +9,14 @@ from homestow.client.ports.localtree import LocalPath
 
 @dataclass(frozen=True, slots=True)
 class Hints:
-    """Folders in which something may have changed; `everything` after an overflow or a lost watch (SC-197)."""
+    """Folders in which something may have changed; `everything` after an overflow or a lost watch (SC-197).
+
+    `reason` says in one sentence for people why everything has to be looked at, "" when nothing is wrong.
+    """
 
     folders: Collection[LocalPath]
     everything: bool
+    reason: str = ""
 
 
 class Watcher(Protocol):

@@ -8,9 +8,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from homestow.client.adapters.disk.names import FOLDER_FLAGS, to_disk
+from homestow.client.adapters.disk.names import FOLDER_FLAGS, from_disk, to_disk
 from homestow.client.adapters.disk.syscalls import Spot
 from homestow.client.ports.localtree import LocalPath
+from homestow.values.paths import MAX_DEPTH
 
 
 def open_folder(top: int, path: LocalPath) -> int:
@@ -40,3 +41,45 @@ def spot(top: int, path: LocalPath) -> Iterator[Spot]:
         yield Spot(folder, name)
     finally:
         os.close(folder)
+
+
+def walk(top: int, path: LocalPath, skip: str) -> Iterator[tuple[LocalPath, int]]:
+    """Every folder at and below `path` with an open handle, parents before children; folders named `skip` are left out.
+
+    A folder's own children are listed after it was given, so that a watch set on it misses none. What cannot be opened
+    is left out. The handles stay ours.
+    """
+    try:
+        folder = open_folder(top, path)
+    except OSError:
+        return
+    ways = [(path, folder, [""])]
+    try:
+        while ways:
+            here, folder, names = ways[-1]
+            if not names:
+                ways.pop()
+                os.close(folder)
+                continue
+            name = names.pop()
+            try:
+                deeper = os.open(to_disk(name) if name else b".", FOLDER_FLAGS, dir_fd=folder)
+            except OSError:
+                continue
+            below = (*here, name) if name else here
+            ways.append((below, deeper, []))
+            yield below, deeper
+            if len(below) < MAX_DEPTH:
+                ways[-1] = below, deeper, _subfolders(deeper, skip)
+    finally:
+        for _, folder, _ in ways:
+            os.close(folder)
+
+
+def _subfolders(folder: int, skip: str) -> list[str]:
+    try:
+        with os.scandir(folder) as entries:
+            names = [from_disk(entry.name) for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except OSError:
+        return []
+    return [name for name in names if name != skip]
