@@ -16,8 +16,9 @@ from typing import Final
 
 from homestow.server.adapters import disk_calls, tree_files
 from homestow.server.adapters.disk_errors import check_key, disk_error, path_of, told_as
+from homestow.server.adapters.disk_trust import Trust
 from homestow.server.adapters.tree_dress import dress_file, dress_folder, published_facts, set_times
-from homestow.server.adapters.tree_files import StagedFile, Trust, write_all
+from homestow.server.adapters.tree_files import StagedFile, write_all
 from homestow.server.adapters.tree_hidden import Hidden, open_hidden
 from homestow.server.adapters.tree_reading import READ, READ_FOLDER, TreeReading
 from homestow.server.adapters.watch_tree import watch_tree
@@ -70,7 +71,8 @@ class TreeContent(TreeReading):
         except OSError:
             os.close(fd)
             raise
-        return StagedFile(fd, key, self._facts.stable_inodes, self._trust, lambda: os.fsync(hidden.staging))
+        stable, settle_name = self._facts.stable_inodes, lambda: os.fsync(hidden.staging)
+        return StagedFile(fd, key, stable, self._trust, settle_name, self._step)
 
     def _open_staged(self, hidden: Hidden, name: bytes) -> int:
         while True:
@@ -159,7 +161,9 @@ class TreeContent(TreeReading):
                 set_times(hidden.staging, staged, mtime_ns)
             self._step("content.publish.checked")
             displaced = None
-            if hidden.swap_in(staged, folder, name, at, old is not None):
+            if not replace:
+                hidden.rename_free(hidden.staging, staged, folder, name)
+            elif hidden.swap_in(staged, folder, name, at, old is not None):
                 displaced = disk_calls.facts_at(hidden.staging, staged)
                 if displaced.is_folder:
                     self._give_back(hidden, staged, folder, name, at)

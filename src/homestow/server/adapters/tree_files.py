@@ -8,8 +8,9 @@ from typing import Final
 
 from homestow.server.adapters import disk_calls
 from homestow.server.adapters.disk_errors import disk_error, told_as
+from homestow.server.adapters.disk_trust import Trust
 from homestow.server.ports.content import Opened, Staged, Stat
-from homestow.values.errors import ContentMissing, StorageFailed
+from homestow.values.errors import ContentMissing
 
 _COPY_BLOCK: Final = 1024 * 1024
 _NO_COPY: Final = frozenset((errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS, errno.EPERM, errno.EBADF))
@@ -28,57 +29,24 @@ def write_all(fd: int, data: bytes | memoryview, offset: int | None = None) -> N
         rest = rest[written:]
 
 
-class Trust:
-    """Which staged bytes may still be believed.
-
-    A kernel that failed to write pages may call them clean afterwards, so a second flush would succeed falsely: after a
-    failed flush a file is never believed again, and after one that was not for lack of room nothing is written to the
-    store until it is opened anew (P1, "fsync returns EIO").
-    """
-
-    def __init__(self) -> None:
-        self._doubted: set[str] = set()
-        self._broken: OSError | None = None
-
-    def check_store(self) -> None:
-        """Raises:
-        StorageFailed: a flush failed before.
-        """
-        if self._broken is not None:
-            raise StorageFailed(
-                "The disk failed to keep what was written; this root is read-only until its disk was looked at and the "
-                "server started again.",
-                errno=errno.errorcode.get(self._broken.errno or 0, ""),
-            ) from self._broken
-
-    def check(self, key: str) -> None:
-        """Raises:
-        StorageFailed: a flush of this file failed before, or the whole store is not believed.
-        """
-        self.check_store()
-        if key in self._doubted:
-            raise StorageFailed(f"The disk did not keep the bytes of {key!r}; send them again.", errno="EIO")
-
-    def lose(self, keys: list[str], error: OSError) -> None:
-        """A flush of these files failed."""
-        self._doubted.update(keys)
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EINTR):
-            self._broken = error
-
-    def forget(self, key: str) -> None:
-        """The file is gone."""
-        self._doubted.discard(key)
-
-
 class StagedFile:
     """A staging file by its handle; see the port."""
 
-    def __init__(self, fd: int, key: str, stable: bool, trust: Trust, settle_name: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        fd: int,
+        key: str,
+        stable: bool,
+        trust: Trust,
+        settle_name: Callable[[], None],
+        step: Callable[[str], None],
+    ) -> None:
         self.fd = fd
         self._key = key
         self._stable = stable
         self._trust = trust
         self._settle_name = settle_name
+        self._step = step
         self._named = False
         self._lock = threading.Lock()
 
@@ -90,6 +58,7 @@ class StagedFile:
     @told_as("write to staging")
     def write_at(self, offset: int, data: bytes | memoryview) -> None:
         """Put bytes at an offset."""
+        self._step("content.write")
         write_all(self._handle(), data, offset)
 
     @told_as("read from staging")
@@ -106,6 +75,7 @@ class StagedFile:
         """Make bytes and name durable."""
         self._trust.check(self._key)
         try:
+            self._step("content.sync")
             os.fsync(self._handle())
             if not self._named:
                 self._settle_name()

@@ -162,7 +162,7 @@ class Hidden:
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
 
     def swap_in(self, key: bytes, folder_fd: int, name: bytes, at: Location, occupied: bool) -> bool:
-        """Put a staged file at a name, what is there goes to the key.
+        """Put a staged file at a name; what is there goes to the key. `occupied`: whether something was seen there.
 
         Returns:
             whether something was displaced.
