@@ -11,7 +11,7 @@ mutating call: the same key with the same request gives the same answer and one 
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -28,6 +28,14 @@ MAX_PACK_BYTES = 64 * 1024 * 1024
 MAX_PACK_FILE_BYTES = 1024 * 1024
 MAX_BLOCK_BYTES = 64 * 1024 * 1024
 MAX_WAIT_S = 60
+MIN_MTIME_NS = -(2**63)
+
+
+Whole = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+"""A size, an id, an offset: 0 up to the largest 64-bit integer."""
+
+Time = Annotated[int, msgspec.Meta(ge=MIN_MTIME_NS, le=2**63 - 1)]
+"""Nanoseconds since 1970 UTC, negative before."""
 
 
 class Body(Enum):
@@ -220,9 +228,9 @@ class NewFolder(Wire, frozen=True, kw_only=True):
 class Move(Wire, frozen=True, kw_only=True):
     """Give a node a new place in the same root. `base` is the `change` the caller saw; without it any state is moved."""
 
-    parent: int
+    parent: Whole
     name: str
-    base: int | None = None
+    base: Whole | None = None
     place_only: bool = False
     """Leave the file where it lies on disk (place and location are two facts)."""
 
@@ -230,15 +238,15 @@ class Move(Wire, frozen=True, kw_only=True):
 class Copy(Wire, frozen=True, kw_only=True):
     """Copy a file or folder inside its root; a taken name is `path-taken`."""
 
-    parent: int
+    parent: Whole
     name: str
 
 
 class Facts(Wire, frozen=True, kw_only=True):
     """Set facts of a node without new content (R26)."""
 
-    mtime_ns: int
-    base: int | None = None
+    mtime_ns: Time
+    base: Whole | None = None
 
 
 # --- trash and versions -----------------------------------------------------------------------------------------------
@@ -263,7 +271,7 @@ class Trash(Wire, frozen=True, kw_only=True, omit_defaults=False):
 class Restore(Wire, frozen=True, kw_only=True):
     """Bring back from the trash: to its old place, or to `parent` and `name`; a taken name gets " (2)"."""
 
-    parent: int | None = None
+    parent: Whole | None = None
     name: str | None = None
 
 
@@ -313,14 +321,14 @@ class NewUpload(Wire, frozen=True, kw_only=True):
         block_size: bytes of a block for `have`; at most 64 MiB.
     """
 
-    size: int
-    parent: int | None = None
+    size: Whole
+    parent: Whole | None = None
     name: str | None = None
-    node: int | None = None
-    base: int | None = None
+    node: Whole | None = None
+    base: Whole | None = None
     digest: str | None = None
-    mtime_ns: int | None = None
-    block_size: int = 4 * 1024 * 1024
+    mtime_ns: Time | None = None
+    block_size: Whole = 4 * 1024 * 1024
 
 
 class Upload(Wire, frozen=True, kw_only=True, omit_defaults=False):
@@ -355,12 +363,12 @@ class Finish(Wire, frozen=True, kw_only=True):
 class PackItem(Wire, frozen=True, kw_only=True):
     """Header of one file in an upward pack: a new file (`parent`, `name`) or new content of `node` over rev `base`."""
 
-    size: int
-    mtime_ns: int
-    parent: int | None = None
+    size: Whole
+    mtime_ns: Time
+    parent: Whole | None = None
     name: str | None = None
-    node: int | None = None
-    base: int | None = None
+    node: Whole | None = None
+    base: Whole | None = None
     digest: str | None = None
 
 
@@ -389,7 +397,7 @@ class PackFolders(Wire, frozen=True, kw_only=True):
 class PackWanted(Wire, frozen=True, kw_only=True):
     """Contents wanted in one body; a file whose rev moved on comes as a problem. At most 4,096 files, 64 MiB in all."""
 
-    files: list[tuple[int, int]]
+    files: list[tuple[Whole, Whole]]
     """(node, rev)"""
 
 
@@ -426,14 +434,19 @@ Where = Literal["path", "query"]
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """A parameter in path or query: its name, type (int, str or bool), whether it may be left out, and what it is."""
+    """A parameter in path or query: its name, type (int or str), whether it may be left out, what it is, and its range.
+
+    Integers go from `minimum` (0 when None) to `maximum` (the largest 64-bit integer when None), both included.
+    """
 
     name: str
     kind: type
     about: str
     where: Where = "query"
-    default: int | str | bool | None = None
+    default: int | str | None = None
     required: bool = False
+    minimum: int | None = None
+    maximum: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -476,7 +489,7 @@ def _id(name: str, about: str) -> Param:
 _ROOT = _id("root", "Root id.")
 _NODE = _id("node", "Node id.")
 _UPLOAD = Param("upload", str, "Upload id.", "path", required=True)
-_LIMIT = Param("limit", int, f"Entries at most, 1 to {MAX_PAGE}.", default=1000)
+_LIMIT = Param("limit", int, f"Entries at most, 1 to {MAX_PAGE}.", default=1000, minimum=1, maximum=MAX_PAGE)
 _REV = Param("rev", int, "Which content; the present one when left out.")
 
 _SEE = (errors.NotFound,)
@@ -518,7 +531,7 @@ CALLS: tuple[Call, ...] = (
         (
             _ROOT,
             Param("cursor", str, "Where the reader stands.", required=True),
-            Param("wait", int, f"Seconds to wait for a change, 0 to {MAX_WAIT_S}.", default=0),
+            Param("wait", int, f"Seconds to wait for a change, 0 to {MAX_WAIT_S}.", default=0, maximum=MAX_WAIT_S),
             _LIMIT,
         ),
         gives=Changes, fails=(errors.NotFound, errors.CursorGone),
@@ -605,7 +618,10 @@ CALLS: tuple[Call, ...] = (
     ),
     Call(
         "block_digests", "GET", "/nodes/{node}/blocks", "Digests of a content's blocks.",
-        (_NODE, _REV, Param("block_size", int, "Bytes, 64 KiB to 64 MiB.", default=4 * 1024 * 1024)), gives=Blocks,
+        (_NODE, _REV, Param(
+            "block_size", int, "Bytes, 64 KiB to 64 MiB.", default=4 * 1024 * 1024, minimum=64 * 1024,
+            maximum=MAX_BLOCK_BYTES,
+        )), gives=Blocks,
         fails=(errors.NotFound, errors.WrongKind, errors.ContentMissing),
     ),
     Call(
@@ -614,7 +630,7 @@ CALLS: tuple[Call, ...] = (
         (
             _NODE,
             Param("name", str, "Its name.", required=True),
-            Param("mtime_ns", int, "Modification time; now when left out."),
+            Param("mtime_ns", int, "Modification time; now when left out.", minimum=MIN_MTIME_NS),
             Param("digest", str, "BLAKE3 the bytes must have."),
             Param("base", int, "`rev` of the file of that name that the caller saw; without it a taken name is refused."),
         ),
@@ -625,7 +641,7 @@ CALLS: tuple[Call, ...] = (
         (
             _NODE,
             Param("base", int, "The `rev` the caller saw.", required=True),
-            Param("mtime_ns", int, "Modification time; now when left out."),
+            Param("mtime_ns", int, "Modification time; now when left out.", minimum=MIN_MTIME_NS),
             Param("digest", str, "BLAKE3 the bytes must have."),
         ),
         takes=Body.RAW, gives=Node, fails=_STORE, mutates=True,
