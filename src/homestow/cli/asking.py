@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 
 import click
 
+from homestow.cli.remembered import data_home
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -32,9 +34,7 @@ class Group(click.Group):
 
 def default_data() -> Path:
     """The platform's folder for a program's data, where --data is not given."""
-    import platformdirs
-
-    return Path(platformdirs.user_data_dir("homestow"))
+    return data_home() / "homestow" / "server"
 
 
 def data_option(command: F) -> F:

@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import secrets
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,14 +24,18 @@ class Login:
 
 def client_folder() -> Path:
     """Where this computer's sync client keeps what is its own: the platform's data folder, `client` in it."""
+    return data_home() / "homestow" / "client"
+
+
+def data_home() -> Path:
+    """Where programs keep their data for this user."""
     # The usual place on Linux, without the cost of asking platformdirs for it.
-    if sys.platform.startswith("linux"):
+    if os.name == "posix" and os.uname().sysname == "Linux":
         given = os.environ.get("XDG_DATA_HOME", "")
-        home = Path(given) if given.startswith("/") else Path.home() / ".local" / "share"
-        return home / "homestow" / "client"
+        return Path(given) if given.startswith("/") else Path.home() / ".local" / "share"
     import platformdirs
 
-    return Path(platformdirs.user_data_dir("homestow")) / "client"
+    return Path(platformdirs.user_data_dir())
 
 
 class Logins:
