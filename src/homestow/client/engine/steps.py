@@ -51,19 +51,19 @@ class Replace:
 
 @dataclass(frozen=True, slots=True)
 class Remember:
-    """Both sides show the same; take it as agreed."""
+    """Both sides hold the same content; take as agreed all that is the same."""
 
     item: int
 
 
 @dataclass(frozen=True, slots=True)
-class Yield:
-    """The server's place of the item is taken as agreed, so that the disk's is the change that remains."""
+class TakeTheirs:
+    """One-way up: the server's state becomes the base, so that what the disk shows is the change that remains."""
 
     item: int
 
 
-Settlement = Forget | Rebirth | Split | Adopt | Replace | Remember | Yield
+Settlement = Forget | Rebirth | Split | Adopt | Replace | Remember | TakeTheirs
 
 # --- reading: what has to be known before deciding ---------------------------------------------------------------------
 
@@ -106,12 +106,11 @@ class MoveRemote:
 
 @dataclass(frozen=True, slots=True)
 class DeleteRemote:
-    """Put the node into the server's trash, a folder with all it holds; `files` of them for the brake's count."""
+    """Put the node into the server's trash, a folder with all it holds."""
 
     item: int
     base: int
     folder: bool
-    files: int
 
 
 @dataclass(frozen=True, slots=True)

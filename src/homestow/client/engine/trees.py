@@ -143,7 +143,7 @@ class Trees:
         self.next_new = min(0, min(self.local, default=0)) - 1
         """The next free id for an item that the server does not have."""
         self.renamed: dict[int, int] = {}
-        """Old id to present id of items that got another one in this run; see `now`."""
+        """Id before the server had it to present id, of this run; see `now`."""
         self._below: dict[int, set[int]] = {}
         self._local_in: dict[int, set[int]] = {}
         self._remote_in: dict[int, set[int]] = {}
@@ -202,6 +202,12 @@ class Trees:
             if item not in remote:
                 yield item
         yield from self._remote_in.get(folder, ())
+
+    def kids_settled(self, folder: int) -> Iterator[int]:
+        """What was agreed to be directly in a folder and is so on both sides."""
+        for item in self._below.get(folder, ()):
+            if item not in self.local and item not in self.remote:
+                yield item
 
     def all_here(self, folder: int) -> Iterator[int]:
         """Everything below a folder on disk, parents first."""
@@ -322,7 +328,8 @@ class Trees:
                 self.set_here(kid, item._replace(parent=new))
         if mine is not None:
             self.set_here(new, mine)
-        self.renamed[old] = new
+        if old < 0:
+            self.renamed[old] = new
 
     def new_id(self) -> int:
         """An id for an item that the server does not have."""

@@ -65,7 +65,7 @@ class Sent:
 
 
 class State(Protocol):
-    """One job's memory; used from one thread at a time."""
+    """One job's memory; may be called from several threads, each call is whole."""
 
     def load(self) -> Saved:
         """Everything about the trees."""

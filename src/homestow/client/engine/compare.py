@@ -1,0 +1,53 @@
+"""One item, three states: what changed on which side."""
+
+from typing import NamedTuple
+
+from homestow.client.engine.trees import LocalItem, RemoteItem, SyncedItem
+
+Place = tuple[int, str]
+"""A folder's id and a name in NFC."""
+
+
+class View(NamedTuple):
+    """An item as base, disk and server have it; None where it is not."""
+
+    item: int
+    base: SyncedItem | None
+    here: LocalItem | None
+    there: RemoteItem | None
+
+
+def passing_name(item: int) -> str:
+    """Name an item bears for a moment when names go round in a circle (SC-077); never taken for a rename by somebody."""
+    return f".homestow-moving-{item}"
+
+
+def changed_here(here: LocalItem, base: SyncedItem) -> bool | None:
+    """Whether the file's content on disk is not the agreed one; None: only reading it can tell (SC-010, SC-011, R26)."""
+    if here.digest is not None and base.digest is not None:
+        return here.digest != base.digest
+    if here.size != base.size:
+        return True
+    if (here.mtime_ns, here.ctime_ns, here.inode) == (base.local_mtime_ns, base.ctime_ns, base.inode):
+        return False
+    return None
+
+
+def changed_there(there: RemoteItem, base: SyncedItem) -> bool:
+    """Whether the file's content on the server is not the agreed one, as far as the server told."""
+    return there.rev != base.rev and (there.digest is None or there.digest != base.digest)
+
+
+def moved_here(item: int, here: LocalItem, base: SyncedItem) -> bool:
+    """Whether somebody gave it another place on disk."""
+    return (here.parent, here.name) != (base.parent, base.name) and here.name != passing_name(item)
+
+
+def moved_there(item: int, there: RemoteItem, base: SyncedItem) -> bool:
+    """Whether somebody gave it another place on the server."""
+    return (there.parent, there.name) != (base.parent, base.name) and there.name != passing_name(item)
+
+
+def close_times(one_ns: int, other_ns: int, step_ns: int) -> bool:
+    """Whether a disk of this step cannot tell the two times apart."""
+    return one_ns == other_ns or abs(one_ns - other_ns) < step_ns

@@ -1,0 +1,323 @@
+"""A look at the disk compared with what it showed before: what is new, changed, moved or gone.
+
+Identity is found again by path, then by inode (where the disk keeps inodes), then for files by size and time. The rules:
+the same path with an unknown inode is the same item with new content (safe-save, SC-013, SC-014, SC-097, SC-175, SC-176);
+the same path with the inode of another known item is that item, moved here (SC-077, SC-100); a known item that is missing
+but whose inode shows elsewhere has moved (SC-069). What cannot be listed stays as it was (R17). Pure: the caller lists.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from homestow.client.engine.seen import LocalPath, Seen, SeenKind, Stamp, TreeFacts
+from homestow.client.engine.steps import Held
+from homestow.client.engine.trees import LocalItem, Trees
+from homestow.values.errors import BadName
+from homestow.values.paths import RESERVED, check_name, nfc
+
+PRIVATE_NAME = ".homestow-sync"
+"""The job's own folder at the top of the synced one; never synced, from either side."""
+
+RESERVED_AT_TOP = frozenset({RESERVED, PRIVATE_NAME})
+
+_REASONS = {
+    SeenKind.LINK: ("link", "A symbolic link; links are not synced."),
+    SeenKind.OTHER: ("special-file", "Neither file nor folder (a pipe, socket or device); it is not synced."),
+}
+
+
+class _Entry(NamedTuple):
+    """Something on disk whose identity is decided later; `occupant` is the known item of the same path and kind."""
+
+    folder: int
+    path: LocalPath
+    seen: Seen
+    occupant: int | None
+
+
+@dataclass(slots=True)
+class Sightings:
+    """What a scan found.
+
+    Attributes:
+        updates: items whose local state differs now; None: gone.
+        held: names that are not synced, with reasons.
+        held_items: known items whose name now shows something that is not synced (SC-110, SC-111): left as they were.
+        unread: folders that could not be listed: left as they were.
+        entries: how many entries were looked at.
+    """
+
+    updates: dict[int, LocalItem | None] = field(default_factory=dict)
+    held: list[Held] = field(default_factory=list)
+    held_items: set[int] = field(default_factory=set)
+    unread: set[int] = field(default_factory=set)
+    entries: int = 0
+
+
+class Scan:
+    """One scan: while `next` gives a folder, list it and `take` the listing (or say `failed`); then `finish`.
+
+    Args:
+        trees: as known before; not changed until `apply`.
+        facts: what the disk does.
+        folders: the folders to look at, with their paths, known subfolders not included; None: everything.
+    """
+
+    def __init__(
+        self, trees: Trees, facts: TreeFacts, folders: Iterable[tuple[int, LocalPath]] | None = None
+    ) -> None:
+        self._trees, self._facts = trees, facts
+        self._deep = folders is None
+        self._todo: list[tuple[int, LocalPath]] = [(trees.top, ())] if folders is None else list(folders)
+        self._result = Sightings()
+        self._missing: set[int] = set()
+        self._files: list[_Entry] = []
+        self._folders: list[_Entry] = []
+        self._lost_folders: dict[int, int] | None = None
+        self._placed: set[int] = set()
+        self._next_new = trees.next_new
+
+    # --- walking ------------------------------------------------------------------------------------------------------
+
+    def next(self) -> tuple[int, LocalPath] | None:
+        """The next folder to list; None when all were."""
+        while not self._todo:
+            if not self._folders:
+                return None
+            self._identify_folder()
+        return self._todo.pop()
+
+    def failed(self, folder: int, path: LocalPath, code: str, reason: str) -> None:
+        """The folder could not be listed; it and all below stay as they were (R17)."""
+        self._result.unread.add(folder)
+        self._result.held.append(Held(path, code, reason))
+
+    def take(self, folder: int, path: LocalPath, listing: list[Seen]) -> None:
+        """Compare a listing with what the folder held. This is the loop that a pass over many files spends its time in."""
+        trees = self._trees
+        local, synced, todo = trees.local, trees.synced, self._todo
+        kids: dict[str, int] = {}
+        for item in trees.kids_here(folder):
+            known = local[item] if item in local else synced[item]
+            if known is not None:
+                kids[known.name if known.disk is None else known.disk] = item
+        unknown: list[Seen] = []
+        file_kind, folder_kind, deep = SeenKind.FILE, SeenKind.FOLDER, self._deep
+        for seen in listing:
+            name, kind, stamp = seen
+            found = kids.pop(name, None)
+            if found is None:
+                unknown.append(seen)
+                continue
+            mine = local.get(found)
+            if kind is file_kind:
+                if mine is None:
+                    base = synced[found]
+                    if (
+                        base.inode == stamp.inode
+                        and base.local_mtime_ns == stamp.mtime_ns
+                        and base.size == stamp.size
+                        and base.ctime_ns == stamp.ctime_ns
+                        and not base.folder
+                    ):
+                        continue
+                elif mine.stamp == stamp and not mine.folder:
+                    continue
+            elif kind is folder_kind:
+                known = synced[found] if mine is None else mine
+                if known.folder and known.inode == stamp.inode:
+                    if deep:
+                        todo.append((found, (*path, name)))
+                    continue
+            self._differs(folder, path, seen, found)
+        self._result.entries += len(listing)
+        if unknown:
+            self._unknown(folder, path, unknown, kids)
+        self._missing.update(kids.values())
+
+    def _differs(self, folder: int, path: LocalPath, seen: Seen, item: int) -> None:
+        """A known name shows something else than before."""
+        mine = self._trees.here(item)
+        is_folder = mine is not None and mine.folder
+        here = (*path, seen.name)
+        match seen.kind:
+            case SeenKind.FILE if not is_folder:
+                self._files.append(_Entry(folder, here, seen, item))
+            case SeenKind.FOLDER if is_folder:
+                self._folders.append(_Entry(folder, here, seen, item))
+            case SeenKind.FILE:
+                self._missing.add(item)
+                self._files.append(_Entry(folder, here, seen, None))
+            case SeenKind.FOLDER:
+                self._missing.add(item)
+                self._folders.append(_Entry(folder, here, seen, None))
+            case SeenKind.LINK | SeenKind.OTHER:
+                code, reason = _REASONS[seen.kind]
+                self._result.held_items.add(item)
+                self._result.held.append(Held(here, f"became-{code}", f"{reason} What the server has stays as it is."))
+
+    def _unknown(self, folder: int, path: LocalPath, unknown: list[Seen], kids: dict[str, int]) -> None:
+        """Names that were not known: perhaps another spelling of one that was (R15), else new or moved."""
+        spelled = {mine.name: name for name, item in kids.items() if (mine := self._trees.here(item)) is not None}
+        for seen in sorted(unknown):
+            here = (*path, seen.name)
+            if seen.kind in _REASONS:
+                self._result.held.append(Held(here, *_REASONS[seen.kind]))
+                continue
+            try:
+                name = check_name(seen.name)
+            except BadName as error:
+                self._result.held.append(Held(here, error.code, error.message))
+                continue
+            if folder == self._trees.top and name in RESERVED_AT_TOP:
+                self._result.held.append(Held(here, "reserved-name", "Homestow uses this name for itself."))
+            elif name in spelled:
+                self._differs(folder, path, seen, kids.pop(spelled.pop(name)))
+            elif seen.kind is SeenKind.FOLDER:
+                self._folders.append(_Entry(folder, here, seen, None))
+            else:
+                self._files.append(_Entry(folder, here, seen, None))
+
+    # --- whose folder is it -------------------------------------------------------------------------------------------
+
+    def _identify_folder(self) -> None:
+        """Decide what one folder of unknown identity is, and walk it."""
+        if self._lost_folders is None:
+            displaced = [entry.occupant for entry in self._folders if entry.occupant is not None]
+            self._lost_folders = self._by_inode((*self._missing, *displaced), folders=True)
+            lost = self._lost_folders
+            self._folders.sort(key=lambda entry: entry.occupant is not None and entry.seen.stamp.inode not in lost)
+        entry = self._folders.pop()
+        owner = self._lost_folders.get(entry.seen.stamp.inode) if entry.seen.stamp.inode else None
+        if owner is None or owner in self._placed or (entry.occupant is not None and owner < 0 < entry.occupant):
+            owner = entry.occupant
+        if owner is None or owner in self._placed:
+            owner = self._new_id()
+        if entry.occupant is not None and owner != entry.occupant:
+            self._missing.add(entry.occupant)
+        self._place(owner, entry)
+        self._todo.append((owner, entry.path))
+
+    def _by_inode(self, items: Iterable[int], folders: bool) -> dict[int, int]:
+        """Folders or files among the items and below, by inode."""
+        found: dict[int, int] = {}
+        if not self._facts.stable_inodes:
+            return found
+        waiting, known = list(items), set(items)
+        while waiting:
+            item = waiting.pop()
+            mine = self._trees.here(item)
+            if mine is None:
+                continue
+            if mine.folder == folders and mine.inode:
+                found.setdefault(mine.inode, item)
+            if mine.folder:
+                kids = [kid for kid in self._trees.kids_here(item) if kid not in known]
+                known.update(kids)
+                waiting.extend(kids)
+        return found
+
+    def _new_id(self) -> int:
+        new = self._next_new
+        self._next_new -= 1
+        return new
+
+    def _place(self, item: int, entry: _Entry, digest_from: LocalItem | None = None) -> None:
+        """The item is where the entry is, in the state the entry shows."""
+        self._placed.add(item)
+        name, kind, stamp = entry.seen
+        plain = nfc(name)
+        disk = None if plain == name else name
+        if kind is SeenKind.FOLDER:
+            mine = LocalItem(entry.folder, plain, True, 0, None, disk, 0, 0, stamp.inode)
+        else:
+            known = digest_from or self._trees.here(item)
+            same = known is not None and known.stamp == stamp
+            digest = known.digest if known is not None and same else None
+            mine = LocalItem(entry.folder, plain, False, stamp.size, digest, disk, stamp.mtime_ns, stamp.ctime_ns, stamp.inode)
+        self._result.updates[item] = mine
+
+    # --- whose file is it ---------------------------------------------------------------------------------------------
+
+    def finish(self) -> Sightings:
+        """All that was found. Call once, when `next` gave None."""
+        gone = self._gone()
+        displaced = {entry.occupant for entry in self._files if entry.occupant is not None}
+        lost = self._by_inode((*(item for item in gone), *displaced), folders=False)
+        for item in displaced:
+            mine = self._trees.here(item)
+            if mine is not None and mine.inode:
+                lost.setdefault(mine.inode, item)
+        rest: list[_Entry] = []
+        for entry in self._files:
+            owner = lost.get(entry.seen.stamp.inode)
+            if entry.occupant is not None and (owner is None or owner == entry.occupant):
+                self._place(entry.occupant, entry)
+            else:
+                rest.append(entry)
+        new = [entry for entry in rest if not self._claim(entry, lost)]
+        self._match_by_time(new, [item for item in (*gone, *displaced) if item not in self._placed])
+        for item in sorted((*gone, *displaced), key=abs):
+            if item not in self._placed:
+                self._result.updates[item] = None
+        return self._result
+
+    def _gone(self) -> list[int]:
+        """What was missed and not found again, with all below; what could not be read is not missed."""
+        gone: list[int] = []
+        waiting = [item for item in self._missing if item not in self._placed]
+        met = set(waiting)
+        while waiting:
+            item = waiting.pop()
+            gone.append(item)
+            for kid in self._trees.kids_here(item):
+                if kid not in self._placed and kid not in met:
+                    met.add(kid)
+                    waiting.append(kid)
+        return gone
+
+    def _claim(self, entry: _Entry, lost: dict[int, int]) -> bool:
+        """Whether the entry is a known item; if its inode says so that one moved here, else it may be the path's own."""
+        owner = lost.get(entry.seen.stamp.inode)
+        occupant = entry.occupant
+        if owner is not None and owner not in self._placed and not (occupant is not None and owner < 0 < occupant):
+            self._place(owner, entry)
+            return True
+        if occupant is not None and occupant not in self._placed:
+            self._place(occupant, entry)
+            return True
+        return False
+
+    def _match_by_time(self, new: list[_Entry], lost: list[int]) -> None:
+        """Files found again by size and time where each is the only one of its kind; the others are new.
+
+        The planner reads such a file before it believes that the content is the same.
+        """
+        by_time: dict[tuple[int, int], list[int]] = {}
+        for item in lost:
+            mine = self._trees.here(item)
+            if mine is not None and not mine.folder and mine.size:
+                by_time.setdefault((mine.size, mine.mtime_ns), []).append(item)
+        wanted: dict[tuple[int, int], int] = {}
+        for entry in new:
+            key = (entry.seen.stamp.size, entry.seen.stamp.mtime_ns)
+            wanted[key] = wanted.get(key, 0) + 1
+        for entry in new:
+            key = (entry.seen.stamp.size, entry.seen.stamp.mtime_ns)
+            candidates = by_time.get(key, [])
+            if len(candidates) == 1 and wanted[key] == 1:
+                self._place(candidates[0], entry)
+            else:
+                self._place(self._new_id(), entry)
+
+    def apply(self, found: Sightings) -> None:
+        """Make the trees show what was found."""
+        self._trees.next_new = self._next_new
+        for item, mine in found.updates.items():
+            self._trees.set_here(item, mine)
+
+
+def stamp_of_folder(inode: int) -> Stamp:
+    """What is compared of a folder: its inode alone."""
+    return Stamp(0, 0, 0, inode)
