@@ -183,7 +183,11 @@ class UploadRow(NamedTuple):
 
 
 class Usage(NamedTuple):
-    """Room a root takes: live content, kept content (versions and trash), reserved by uploads (bytes); and its files."""
+    """Room a root takes, in bytes, and its files.
+
+    live: present content, that of deleted files in the trash included. kept: older contents. reserved: by uploads.
+    files: files, those in the trash included.
+    """
 
     live: int
     kept: int
@@ -377,8 +381,11 @@ class Rows(CatalogueReads, JournalRows, Protocol):
     def set_purged(self, node: NodeId, change: int) -> None:
         """Only the tombstone is left: the next readers of the feed learn it is gone."""
 
-    def forget(self, nodes: Iterable[NodeId]) -> None:
-        """Remove rows of nodes and of their versions; children before parents."""
+    def forget(self, nodes: Iterable[NodeId], change: int) -> None:
+        """Remove rows of nodes and of their versions, children before parents.
+
+        A folder of which something that was deleted before it is still kept stays as a tombstone with this `change`.
+        """
 
     def forget_tombstones(self, through: int) -> int:
         """Remove tombstones of which every kept cursor knows; how many."""

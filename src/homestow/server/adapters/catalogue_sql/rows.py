@@ -176,26 +176,27 @@ class SqlRows(Reads):
         self._do(sql.SET_PURGED, (change, change, change, node))
         self._paths_changed()
 
-    def forget(self, nodes: Iterable[NodeId]) -> None:
+    def forget(self, nodes: Iterable[NodeId], change: int) -> None:
         """Remove rows."""
-        ids = [(node,) for node in nodes]
-        self._do_all(sql.DROP_VERSIONS, ids)
-        self._do_all(sql.FORGET, ids)
+        for node in nodes:
+            if not self._forgotten(node):
+                self._do(sql.SET_PURGED, (change, change, change, node))
         self._paths_changed()
 
     def forget_tombstones(self, through: int) -> int:
-        """Remove old tombstones; those that still hold children's rows stay until these are gone."""
-        removed = 0
-        for (node,) in self._all(sql.TOMBSTONES, (through,)):
-            self._do(sql.DROP_VERSIONS, (node,))
-            try:
-                self._writing.execute(sql.FORGET, (node,))
-                removed += 1
-            except sqlite3.IntegrityError:
-                continue
-            except sqlite3.Error as error:
-                raise translated(error) from error
-        return removed
+        """Remove old tombstones; those under which something is still kept stay."""
+        return sum(self._forgotten(node) for (node,) in self._all(sql.TOMBSTONES, (through,)))
+
+    def _forgotten(self, node: NodeId) -> bool:
+        """Remove a row, unless rows of nodes in it are left."""
+        self._do(sql.DROP_VERSIONS, (node,))
+        try:
+            self._writing.execute(sql.FORGET, (node,))
+        except sqlite3.IntegrityError:
+            return False
+        except sqlite3.Error as error:
+            raise translated(error) from error
+        return True
 
     # --- versions and room ---
 
@@ -218,9 +219,8 @@ class SqlRows(Reads):
     def recount(self, root: RootId) -> Usage:
         """Count anew."""
         self._charges.pop(root, None)
-        live, files = self._one(sql.COUNT_LIVE, (root,))
-        kept = self._one(sql.COUNT_NODES, (root,))[0] - live + self._one(sql.COUNT_VERSIONS, (root,))[0]
-        usage = Usage(live, kept, self._one(sql.COUNT_RESERVED, (root,))[0], files)
+        live, files = self._one(sql.COUNT_NODES, (root,))
+        usage = Usage(live, self._one(sql.COUNT_VERSIONS, (root,))[0], self._one(sql.COUNT_RESERVED, (root,))[0], files)
         self._do(sql.SET_USAGE, (root, *usage))
         return usage
 

@@ -51,12 +51,10 @@ KEPT_KEYS = (
     "SELECT versions.kept FROM versions JOIN nodes ON nodes.id = versions.node WHERE nodes.root = ?1"
 )
 USAGE = "SELECT root, live, kept, reserved, files FROM usage WHERE root IN (SELECT value FROM json_each(?))"
-COUNT_LIVE = (
-    "WITH RECURSIVE live(id) AS (SELECT id FROM nodes WHERE root = ?1 AND parent IS NULL UNION ALL "
-    "SELECT nodes.id FROM nodes JOIN live ON nodes.parent = live.id WHERE nodes.gone = 0) "
-    "SELECT coalesce(sum(size), 0), coalesce(sum(kind = 'file'), 0) FROM nodes WHERE id IN live"
+COUNT_NODES = (
+    "SELECT coalesce(sum(size), 0), coalesce(sum(kind = 'file'), 0) FROM nodes "
+    "WHERE root = ? AND NOT (gone > 0 AND kept IS NULL)"
 )
-COUNT_NODES = "SELECT coalesce(sum(size), 0) FROM nodes WHERE root = ? AND NOT (gone > 0 AND kept IS NULL)"
 COUNT_VERSIONS = (
     "SELECT coalesce(sum(versions.size), 0) FROM versions JOIN nodes ON nodes.id = versions.node WHERE nodes.root = ?"
 )

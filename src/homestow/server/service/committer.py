@@ -1,0 +1,294 @@
+"""The one place where changes become durable: many works share each flush (P1).
+
+Order of a batch: check all; make staged bytes durable; record intents; carry out on disk; make renames durable; record rows,
+journal and answers in one transaction; answer. A work that fails answers its own caller only. When a flush fails nothing
+of that root is answered as done and the root takes no changes until a restart or `trust_again`; its intents stay and are
+settled then.
+"""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable
+from typing import Any, TypeVar
+
+import msgspec
+
+from homestow.server.ports.catalogue import Answer
+from homestow.server.ports.content import Location
+from homestow.server.rules.access import OUTSIDE
+from homestow.server.service.work import Ground, RowsWork, Work
+from homestow.values.errors import Busy, CloudError, ServerError, StorageFailed
+from homestow.values.faults import faultpoint
+from homestow.values.ids import RootId
+
+T = TypeVar("T")
+Listener = Callable[[frozenset[RootId], int], None]
+
+_log = logging.getLogger(__name__)
+_MOST_WAITING = 4096
+_MOST_AT_ONCE = 256
+_encode = msgspec.json.Encoder().encode
+
+
+class Committer:
+    """Carries out works, in batches, on a thread of its own; or at once in the calling thread (`inline`: simulations, tools).
+
+    Args:
+        recover: settles recorded intents; called before further changes when a batch could not be recorded.
+    """
+
+    def __init__(self, ground: Ground, recover: Callable[[], None], *, inline: bool = False) -> None:
+        self._ground = ground
+        self._recover = recover
+        self._broken: dict[RootId, StorageFailed] = {}
+        self._unsettled = False
+        self._listeners: tuple[Listener, ...] = ()
+        self._queue: deque[Work[Any]] = deque()
+        self._wakeup = threading.Condition(threading.Lock())
+        self._closing = False
+        self._one = threading.RLock()
+        self._thread: threading.Thread | None = None
+        if not inline:
+            self._thread = threading.Thread(target=self._loop, name="committer", daemon=True)
+            self._thread.start()
+
+    def run(self, work: Work[T]) -> T:
+        """Do a work and wait until it is durable.
+
+        Raises:
+            Busy: too many works wait.
+            CloudError: whatever the work came to.
+        """
+        if self._thread is None:
+            with self._one:
+                self._run([work])
+            return work.wait()
+        with self._wakeup:
+            if self._closing:
+                raise Busy("The server is shutting down.", retry_after_s=5)
+            if len(self._queue) >= _MOST_WAITING:
+                raise Busy("The server is busy; try again.", retry_after_s=1)
+            self._queue.append(work)
+            self._wakeup.notify()
+        return work.wait()
+
+    def settle(self) -> None:
+        """Wait until everything asked before is done; what rows and disk show then belongs together."""
+        if self._thread is None:
+            return
+        barrier: Work[None] = _Barrier()
+        self.run(barrier)
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Have `listener(roots, number)` called after each batch that entered something in the journal; how to stop it.
+
+        It is called on the committer's thread and must return at once.
+        """
+        self._listeners = (*self._listeners, listener)
+
+        def stop() -> None:
+            self._listeners = tuple(each for each in self._listeners if each is not listener)
+
+        return stop
+
+    def broken(self, root: RootId) -> StorageFailed | None:
+        """Why a root takes no changes; None when it does."""
+        return self._broken.get(root)
+
+    def distrust(self, root: RootId, error: StorageFailed) -> None:
+        """Take no more changes for a root whose disk failed."""
+        self._broken[root] = error
+        _log.error("the root is read-only: its disk failed", extra={"root": root, "reason": error.message})
+
+    def trust_again(self, root: RootId) -> None:
+        """The owner looked at the disk: settle what is open and take changes again."""
+        self._broken.pop(root, None)
+        self._unsettled = True
+        self.settle()
+
+    def close(self) -> None:
+        """Finish what waits, then stop."""
+        with self._wakeup:
+            self._closing = True
+            self._wakeup.notify()
+        if self._thread is not None:
+            self._thread.join()
+
+    # --- the thread ---
+
+    def _loop(self) -> None:
+        while True:
+            with self._wakeup:
+                while not self._queue:
+                    if self._closing:
+                        return
+                    self._wakeup.wait()
+                batch = self._take()
+            self._run(batch)
+
+    def _take(self) -> list[Work[Any]]:
+        """The longest beginning of the queue whose works do not touch one another."""
+        batch = [self._queue.popleft()]
+        if batch[0].exclusive:
+            return batch
+        touched: set[Hashable] = set(batch[0].keys)
+        while self._queue and len(batch) < _MOST_AT_ONCE:
+            following = self._queue[0]
+            if following.exclusive or not touched.isdisjoint(following.keys):
+                break
+            touched.update(following.keys)
+            batch.append(self._queue.popleft())
+        return batch
+
+    def _run(self, batch: list[Work[Any]]) -> None:
+        roots: frozenset[RootId] = frozenset()
+        number = 0
+        try:
+            roots, number = self._commit(batch)
+        except CloudError as error:
+            self._fail(batch, error)
+        except Exception:  # noqa: BLE001 - the outer loop of the committer: its thread must outlive a mistake in one work
+            _log.exception("a batch of changes failed")
+            self._unsettled = True
+            self._fail(batch, ServerError("The server failed inside; its log says more."))
+        faultpoint("committer.before_answers")
+        for work in batch:
+            work.settle()
+        if roots:
+            for listener in self._listeners:
+                listener(roots, number)
+
+    def _commit(self, batch: list[Work[Any]]) -> tuple[frozenset[RootId], int]:
+        ground = self._ground
+        if self._unsettled:
+            self._recover()
+            self._unsettled = False
+        ground.pending.clear()
+        works = self._prepare(batch)
+        faultpoint("committer.prepared")
+        works = self._sync_staged(works)
+        faultpoint("committer.staged_durable")
+        intents = self._write_down(works)
+        faultpoint("committer.intents_recorded")
+        works = self._carry_out(works)
+        faultpoint("committer.carried_out")
+        works = self._sync_folders(works)
+        faultpoint("committer.renames_durable")
+        try:
+            return self._record(works, intents)
+        except BaseException:
+            self._unsettled = True
+            raise
+
+    def _prepare(self, batch: list[Work[Any]]) -> list[Work[Any]]:
+        ready = []
+        now = self._ground.clock.now_ns()
+        for work in batch:
+            try:
+                if work.answered_before(self._ground.catalogue):
+                    continue
+                broken = self._broken.get(work.root)
+                if broken is not None:
+                    raise StorageFailed(broken.message, **broken.facts)
+                work.at_ns = now
+                work.prepare(self._ground)
+                ready.append(work)
+            except CloudError as error:
+                work.error = error
+        return ready
+
+    def _sync_staged(self, works: list[Work[Any]]) -> list[Work[Any]]:
+        staged: dict[RootId, list[str]] = {}
+        for work in works:
+            if work.staged:
+                staged.setdefault(work.root, []).extend(work.staged)
+        for root, keys in staged.items():
+            try:
+                self._ground.stores.get(root).sync_staged(keys)
+            except CloudError as error:
+                self._lose(root, works, error)
+        return [work for work in works if work.error is None]
+
+    def _write_down(self, works: list[Work[Any]]) -> dict[int, Work[Any]]:
+        """Record what is about to be done; the works by the numbers of their intents."""
+        planned = [(work, plan) for work in works if (plan := work.plan()) is not None]
+        if not planned:
+            return {}
+        relaxed = not any(work.displaces for work, _ in planned)
+        with self._ground.catalogue.write(relaxed) as rows:
+            numbers = rows.add_intents([(work.root, _encode(plan)) for work, plan in planned])
+        return {number: work for number, (work, _) in zip(numbers, planned, strict=True)}
+
+    def _carry_out(self, works: list[Work[Any]]) -> list[Work[Any]]:
+        for work in works:
+            if work.error is None:
+                try:
+                    work.carry_out(self._ground.stores.get(work.root))
+                except StorageFailed as error:
+                    self._lose(work.root, works, error)
+                except CloudError as error:
+                    work.error = error
+        return [work for work in works if work.error is None]
+
+    def _sync_folders(self, works: list[Work[Any]]) -> list[Work[Any]]:
+        touched: dict[RootId, set[Location]] = {}
+        for work in works:
+            if work.touched:
+                touched.setdefault(work.root, set()).update(work.touched)
+        for root, folders in touched.items():
+            try:
+                self._ground.stores.get(root).sync_folders(folders)
+            except CloudError as error:
+                self._lose(root, works, error)
+        return [work for work in works if work.error is None]
+
+    def _record(self, works: list[Work[Any]], intents: dict[int, Work[Any]]) -> tuple[frozenset[RootId], int]:
+        done = [number for number, work in intents.items() if work.root not in self._broken]
+        if not works and not done:
+            return frozenset(), 0
+        with self._ground.catalogue.write() as rows:
+            before = rows.last()
+            for work in works:
+                try:
+                    work.record(rows)
+                except CloudError as error:
+                    if not isinstance(work, RowsWork):
+                        raise
+                    work.error = error
+                    continue
+                if work.once is not None:
+                    answer = Answer(work.once.request, _encode(work.result))
+                    rows.save_answer(work.who.account, work.once.key, answer, work.at_ns)
+            if done:
+                rows.drop_intents(done)
+            number = rows.last()
+        faultpoint("committer.recorded")
+        if number == before:
+            return frozenset(), number
+        return frozenset(work.root for work in works), number
+
+    def _lose(self, root: RootId, works: Iterable[Work[Any]], error: CloudError) -> None:
+        """A step that all works of a root share failed."""
+        if isinstance(error, StorageFailed):
+            self.distrust(root, error)
+        for work in works:
+            if work.root == root and work.error is None:
+                work.error = error
+
+    @staticmethod
+    def _fail(batch: Iterable[Work[Any]], error: CloudError) -> None:
+        for work in batch:
+            if work.error is None:
+                work.error = error
+                work.result = None
+
+
+class _Barrier(Work[None]):
+    """Nothing to do, but in order: alone, after everything before it."""
+
+    exclusive = True
+
+    def __init__(self) -> None:
+
+        super().__init__(OUTSIDE, RootId(0))

@@ -1,0 +1,44 @@
+"""BLAKE3 of content wherever it lies."""
+
+from blake3 import blake3
+
+from homestow.server.ports.content import Content, Opened, Staged
+from homestow.values.digests import Digest
+
+CHUNK = 1024 * 1024
+"""Bytes read at once."""
+
+
+def digest_open(content: Opened | Staged, size: int) -> bytes:
+    """BLAKE3 (32 bytes) of the first `size` bytes; of less where there is less."""
+    hasher = blake3()
+    feed(hasher, content, 0, size)
+    return hasher.digest()
+
+
+def feed(hasher: blake3, content: Opened | Staged, start: int, stop: int) -> int:
+    """Hash bytes from `start` up to `stop`; how many there were."""
+    at = start
+    while at < stop and (data := content.read_at(at, min(CHUNK, stop - at))):
+        hasher.update(data)
+        at += len(data)
+    return at - start
+
+
+def digest_staged(store: Content, key: str) -> bytes:
+    """BLAKE3 of a whole staging file."""
+    staged = store.stage(key)
+    try:
+        return digest_open(staged, staged.stat().size)
+    finally:
+        staged.close()
+
+
+def digest_bytes(data: bytes | memoryview) -> bytes:
+    """BLAKE3 of bytes in memory."""
+    return blake3(data).digest()
+
+
+def to_bytes(digest: Digest | str | None) -> bytes | None:
+    """A checked digest as the catalogue has it."""
+    return None if digest is None else bytes.fromhex(digest)

@@ -1,0 +1,167 @@
+"""A unit of change: what the committer does with many of them at once.
+
+A work is checked (`prepare`, reading only), written down as an intent, carried out on disk, and recorded in rows; each step
+for a whole batch before the next, so that one flush serves everybody. After a crash the intent is read back, `look_back`
+sees what was carried out, and the same `record` completes it.
+"""
+
+import threading
+from collections.abc import Callable, Collection, Hashable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+import msgspec
+
+from homestow.server.ports.catalogue import Catalogue, Rows
+from homestow.server.ports.clock import Clock
+from homestow.server.ports.content import Content, Location
+from homestow.server.ports.rights import RightsSource, StoreSet
+from homestow.server.rules.access import Principal
+from homestow.server.rules.quotas import check_growth
+from homestow.values.errors import CloudError, KeyReused
+from homestow.values.ids import AccountId, DeviceId, RootId
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """An idempotency key of an account, and a digest of the request that came with it (P8)."""
+
+    key: str
+    request: bytes
+
+
+@dataclass(slots=True)
+class Ground:
+    """What works stand on. `pending` is the growth of the batch under way, which usage rows do not show yet (S108)."""
+
+    catalogue: Catalogue
+    stores: StoreSet
+    rights: RightsSource
+    clock: Clock
+    pending: dict[RootId, int] = field(default_factory=dict)
+
+    def grow(self, root: RootId, growth: int) -> None:
+        """Let `growth` more bytes into a root under every quota.
+
+        Raises:
+            QuotaExceeded: there is no room for them.
+        """
+        if growth <= 0:
+            return
+        quotas = self.rights.quotas(root)
+        if quotas:
+            roots = {root for quota in quotas for root in quota.roots}
+            used = {root: usage.total for root, usage in self.catalogue.usage(roots).items()}
+            for other, more in self.pending.items():
+                if other in used:
+                    used[other] += more
+            check_growth(quotas, used, growth)
+            self.pending[root] = self.pending.get(root, 0) + growth
+
+
+class Plan(msgspec.Struct, tag=True, kw_only=True):
+    """What an intent remembers of a work; enough to record it after a crash."""
+
+    root: RootId
+    account: AccountId
+    device: DeviceId
+    at_ns: int = 0
+
+
+class Work(Generic[T]):
+    """One change of one root. See the module.
+
+    Attributes:
+        keys: what it touches; two works with a key in common are never in one batch.
+        exclusive: it moves or removes a folder and needs the whole tree for itself.
+        displaces: it moves content that is already there, so its intent must be durable before it is carried out.
+        staged: staging files that must be durable first.
+        touched: visible folders whose renames must be durable before it is recorded; filled by `carry_out`.
+    """
+
+    gives: object = None
+    exclusive = False
+    displaces = True
+
+    def __init__(self, who: Principal, root: RootId, once: Once | None = None) -> None:
+        self.who = who
+        self.root = root
+        self.once = once
+        self.keys: Collection[Hashable] = ()
+        self.staged: Collection[str] = ()
+        self.touched: set[Location] = set()
+        self.at_ns = 0
+        self.result: T | None = None
+        self.error: CloudError | None = None
+        self.then: Callable[[], None] | None = None
+        self._settled = threading.Lock()
+        self._settled.acquire()
+
+    def prepare(self, ground: Ground) -> None:
+        """Check that it can be done and decide what exactly; reads only. Raises what the caller shall be told."""
+
+    def plan(self) -> Plan | None:
+        """What to write down before it is carried out; None when there is nothing to do on disk."""
+        return None
+
+    def carry_out(self, store: Content) -> None:
+        """Do it on disk; an error must leave the disk as it was."""
+
+    def look_back(self, ground: Ground, store: Content) -> bool:
+        """After a crash: complete what was begun on disk; whether there is something to record."""
+        return False
+
+    def record(self, rows: Rows) -> None:
+        """Write rows and journal; sets `result`."""
+
+    # --- idempotency and answering ---
+
+    def answered_before(self, catalogue: Catalogue) -> bool:
+        """Whether its key was answered already; that answer is then its result.
+
+        Raises:
+            KeyReused: the key was used for another request.
+        """
+        if self.once is None:
+            return False
+        found = catalogue.answer(self.who.account, self.once.key)
+        if found is None:
+            return False
+        if found.request != self.once.request:
+            raise KeyReused("This idempotency key was used for another request.")
+        self.result = msgspec.json.decode(found.answer, type=self.gives)
+        return True
+
+    def settle(self) -> None:
+        """Wake who waits for it."""
+        self._settled.release()
+
+    def wait(self) -> T:
+        """Wait until it is settled; its result or its error."""
+        with self._settled:
+            if self.error is not None:
+                raise self.error
+            return self.result  # type: ignore[return-value]  # None is a T where `gives` is None
+
+
+class RowsWork(Work[T]):
+    """A change of rows alone, in the committer's order."""
+
+    displaces = False
+
+    def __init__(
+        self, who: Principal, root: RootId, change: Callable[[Rows], T], keys: Collection[Hashable] = (),
+        exclusive: bool = False, once: Once | None = None, gives: object = None,
+    ) -> None:  # fmt: skip
+        super().__init__(who, root, once)
+        self._change = change
+        self.keys = keys
+        self.exclusive = exclusive
+        self.gives = gives
+
+    def record(self, rows: Rows) -> None:
+        """Call the change, alone in a savepoint."""
+        with rows.savepoint():
+            self.result = self._change(rows)
