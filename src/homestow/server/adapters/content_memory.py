@@ -145,7 +145,7 @@ class MemoryContent(MemoryReading):
     @told_as("move")
     def move(self, source: Location, target: Location) -> Stat:
         """Rename a file or folder to a free name."""
-        if target[: len(source)] == source and len(target) > len(source):
+        if source and len(target) > len(source) and target[: len(source)] == source:
             raise WouldCycle(f"{'/'.join(source)!r} cannot move into itself.")
         self._trust.check_store()
         self._area("staging")

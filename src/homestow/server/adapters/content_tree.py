@@ -200,7 +200,7 @@ class TreeContent(TreeReading):
     @told_as("move")
     def move(self, source: Location, target: Location) -> Stat:
         """Rename a file or folder to a free name."""
-        if target[: len(source)] == source and len(target) > len(source):
+        if source and len(target) > len(source) and target[: len(source)] == source:
             raise WouldCycle(f"{_text(source)!r} cannot move into itself.")
         hidden = self._writable()
         source_folder, source_name = self._open_parent(source)

@@ -13,7 +13,7 @@ from homestow.server.adapters.memory_disk import Crash, File, Folder, MemoryDisk
 from homestow.server.adapters.memory_files import MemoryOpened
 from homestow.server.adapters.memory_outside import Outside
 from homestow.server.ports.content import Entry, EntryKind, Location, Opened, Stat, StoreFacts
-from homestow.values.errors import BadName, ContentMissing
+from homestow.values.errors import BadName, ContentMissing, StorageFailed
 from homestow.values.faults import faultpoint
 from homestow.values.paths import RESERVED
 
@@ -187,19 +187,19 @@ class MemoryReading:
             self._asides().heal()
 
     def _known_area(self, area: str) -> Folder | None:
-        try:
-            return self.disk.walk(self.disk.top, (RESERVED, area))
-        except OSError:
-            return None
+        folder: Node | None = self.disk.top
+        for name in (RESERVED, area):
+            folder = self.disk.find(folder, name) if isinstance(folder, Folder) else None
+            if isinstance(folder, File):
+                raise StorageFailed(f"{name!r} in the root's folder is not a folder. Move it away.", errno="ENOTDIR")
+        return folder
 
     def _area(self, area: str) -> Folder:
         known = self._known_area(area)
         if known is not None:
             return known
         self.step("content.make_hidden")
-        top = self.disk.find(self.disk.top, RESERVED)
-        if top is None:
-            top = self.disk.create(self.disk.top, RESERVED, EntryKind.FOLDER)
+        top = self.disk.find(self.disk.top, RESERVED) or self.disk.create(self.disk.top, RESERVED, EntryKind.FOLDER)
         assert isinstance(top, Folder)
         for name in ("staging", "kept"):
             if self.disk.find(top, name) is None:

@@ -142,8 +142,12 @@ class Hidden:
             FileExistsError: it is in use.
         """
         if self._noreplace:
-            disk_calls.rename(source_fd, source, target_fd, target, NOREPLACE)
-            return
+            try:
+                disk_calls.rename(source_fd, source, target_fd, target, NOREPLACE)
+                return
+            except OSError as error:
+                if error.errno not in _CANNOT:
+                    raise
         if not disk_calls.facts_at(source_fd, source).is_folder:
             try:
                 os.link(source, target, src_dir_fd=source_fd, dst_dir_fd=target_fd, follow_symlinks=False)
