@@ -24,10 +24,15 @@ _encode = msgspec.json.Encoder().encode
 HeaderT = TypeVar("HeaderT", PackItem, PackHeader)
 
 
+def head(header: PackItem | PackHeader) -> bytes:
+    """What stands before the content of one file: the header's length and the header."""
+    encoded = _encode(header)
+    return _LENGTH.pack(len(encoded)) + encoded
+
+
 def part(header: PackItem | PackHeader, content: bytes) -> bytes:
     """One part of a pack; `header.size` must be `len(content)`."""
-    head = _encode(header)
-    return b"".join((_LENGTH.pack(len(head)), head, content))
+    return head(header) + content
 
 
 class PackReader(Generic[HeaderT]):
@@ -41,6 +46,7 @@ class PackReader(Generic[HeaderT]):
         self._max_files = max_files
         self._files = 0
         self._buffer = bytearray()
+        self._pending: HeaderT | None = None
 
     def feed(self, piece: bytes | memoryview) -> Iterator[tuple[HeaderT, bytes]]:
         """The parts that `piece` completes, in order.
@@ -52,21 +58,25 @@ class PackReader(Generic[HeaderT]):
         self._buffer += piece
         buffer, at = self._buffer, 0
         try:
-            while len(buffer) - at >= 4:
-                (length,) = _LENGTH.unpack_from(buffer, at)
-                if length > MAX_HEADER_BYTES:
-                    raise BadRequest("A pack header has at most 4,096 bytes.")
-                if len(buffer) - at - 4 < length:
+            while True:
+                header = self._pending
+                if header is None:
+                    if len(buffer) - at < 4:
+                        break
+                    (length,) = _LENGTH.unpack_from(buffer, at)
+                    if length > MAX_HEADER_BYTES:
+                        raise BadRequest("A pack header has at most 4,096 bytes.")
+                    if len(buffer) - at - 4 < length:
+                        break
+                    header = self._header(bytes(buffer[at + 4 : at + 4 + length]))
+                    at += 4 + length
+                    self._pending = header
+                if len(buffer) - at < header.size:
                     break
-                start = at + 4 + length
-                header = self._header(bytes(buffer[at + 4 : start]))
-                if len(buffer) - start < header.size:
-                    break
-                self._files += 1
-                if self._files > self._max_files:
-                    raise TooLarge(f"A pack has at most {self._max_files} files.", limit=self._max_files)
-                at = start + header.size
-                yield header, bytes(buffer[start:at])
+                content = bytes(buffer[at : at + header.size])
+                at += header.size
+                self._pending = None
+                yield header, content
         finally:
             del buffer[:at]
 
@@ -76,7 +86,12 @@ class PackReader(Generic[HeaderT]):
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise BadRequest(f"A pack header is not of its form: {error}") from error
         if not 0 <= header.size <= MAX_PACK_FILE_BYTES:
-            raise TooLarge("A file in a pack has at most 1 MiB; send larger ones as uploads.", limit=MAX_PACK_FILE_BYTES)
+            raise TooLarge(
+                "A file in a pack has at most 1 MiB; send larger ones as uploads.", limit=MAX_PACK_FILE_BYTES
+            )
+        self._files += 1
+        if self._files > self._max_files:
+            raise TooLarge(f"A pack has at most {self._max_files} files.", limit=self._max_files)
         return header
 
     def close(self) -> None:
@@ -85,5 +100,5 @@ class PackReader(Generic[HeaderT]):
         Raises:
             BadRequest: in the middle of a part.
         """
-        if self._buffer:
+        if self._buffer or self._pending is not None:
             raise BadRequest("The pack ends in the middle of a file.")
