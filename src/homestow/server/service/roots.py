@@ -25,7 +25,7 @@ from homestow.values.changes import ChangeKind
 from homestow.values.errors import BadRequest, Forbidden, NotFound, RootsOverlap, StorageFailed
 from homestow.values.ids import NO_DEVICE, SYSTEM, AccountId, NodeId, RootId
 from homestow.values.nodes import Kind
-from homestow.values.paths import check_name, numbered
+from homestow.values.paths import RESERVED, check_name, numbered
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +73,8 @@ class Roots:
         self._changes = 0
         self._stores: dict[RootId, Content] = {}
         self._retired: list[Content] = []
+        self._trusted: set[RootId] = set()
+        """Roots whose folder the operator said is the right one."""
 
     # --- what other use cases ask ---------------------------------------------------------------------------------
 
@@ -120,17 +122,43 @@ class Roots:
             StorageFailed: its folder is not there (disk not mounted, removed).
         """
         store = self._stores.get(root)
-        if store is not None:
-            return store
-        row = self._rows.root(root)
-        if row is None or row.state is RootState.REMOVED:
-            raise NotFound("There is no such root.")
-        if row.state is RootState.AWAY:
-            raise StorageFailed(f"The folder of {row.name} is not there now; nothing is lost. Mount its disk again.")
+        return store if store is not None else self.present(root)
+
+    def present(self, root: RootId) -> Content:
+        """The store of a root after looking whether its folder is the right one; a root that was away is back then.
+
+        Raises:
+            NotFound: there is no such root.
+            StorageFailed: its folder is not there or is another one, as when its disk is not mounted; the root is away.
+        """
         with self._lock:
-            if root not in self._stores:
-                self._stores[root] = self._open_store(row.folder)
-            return self._stores[root]
+            row = self._rows.root(root)
+            if row is None or row.state is RootState.REMOVED:
+                raise NotFound("There is no such root.")
+            store = self._stores.get(root)
+            if store is not None and row.state is RootState.PRESENT:
+                return store
+            try:
+                store = self._open_right(row)
+            except StorageFailed:
+                if row.state is RootState.PRESENT:
+                    self.set_away(root, True)
+                raise
+            if row.state is RootState.AWAY:
+                self.set_away(root, False)
+            self._stores[root] = store
+            return store
+
+    def note_scanned(self, root: RootId) -> None:
+        """A root was compared as a whole with its disk: remember how its folder is known again."""
+        row = self._rows.root(root)
+        if row is None:
+            return
+        stat = self.get(root).look(())
+        marked = os.path.isdir(os.path.join(row.folder, RESERVED))
+        if stat is not None and (row.inode, row.birth_ns, row.marked) != (stat.inode, stat.birth_ns, marked):
+            self._rows.set_identity(root, stat.inode, stat.birth_ns, marked)
+        self._rows.set_scanned(root, self._clock.now_ns())
 
     # --- members --------------------------------------------------------------------------------------------------
 
@@ -204,12 +232,15 @@ class Roots:
         if not os.path.isdir(path):
             raise BadRequest(f"{folder} is not a folder on this machine; make it first.")
         with self._lock:
-            self._refuse_overlap(path)
             before = self._rows.root_in(path)
+            self._refuse_overlap(path, before if before and before.state is RootState.AWAY else None)
             if before is None:
                 return self._add(name, path, SYSTEM, wanted)
             self._rows.rename_root(before.id, name)
+            self._rows.set_identity(before.id, 0, 0, False)
             self._rows.set_state(before.id, RootState.PRESENT)
+            self._trusted.add(before.id)
+            self._close(before.id)
             for account, rights in wanted:
                 self._accounts.set_rights(account, before.id, rights)
             self.forget_cached()
@@ -316,12 +347,14 @@ class Roots:
             raise StorageFailed(f"{folder} cannot be made: {error.strerror}.") from error
         return folder
 
-    def _refuse_overlap(self, path: str) -> None:
+    def _refuse_overlap(self, path: str, but: Root | None) -> None:
         if _within(str(self._files.resolve().parent), path):
             raise RootsOverlap(f"{path} holds the server's own data folder; choose a folder beside it.")
         if _within(path, str(self._files.resolve().parent)) and Path(path).parent != self._files.resolve():
             raise RootsOverlap(f"{path} lies in the server's own data folder; choose a folder outside of it.")
         for row in self._rows.roots():
+            if but is not None and row.id == but.id:
+                continue
             if _within(path, row.folder) or _within(row.folder, path):
                 raise RootsOverlap(
                     f"{path} overlaps {row.folder}, the folder of the root {row.name!r}; choose another."
@@ -352,6 +385,27 @@ class Roots:
         if account is None:
             raise NotFound(f"There is no user {user!r}.")
         return account
+
+    def _open_right(self, row: Root) -> Content:
+        """Open a root's store, unless what is at its path now is not the folder we know (P10)."""
+        store = self._open_store(row.folder)
+        hint = (
+            f"Mount its disk again; or, if this is the right folder, run: homestow root add {row.name!r} {row.folder!r}"
+        )
+        if row.marked and not os.path.isdir(os.path.join(row.folder, RESERVED)):
+            store.close()
+            raise StorageFailed(
+                f"The folder {row.folder} of {row.name} is not the one it was: no {RESERVED} in it. {hint}"
+            )
+        stat = store.look(())
+        trusted = row.id in self._trusted
+        if not row.marked and not trusted and (stat is None or not stat.inode or stat.inode != row.inode):
+            top = self._catalogue.top(row.id)
+            known = {lying.loc_name or lying.name for lying in self._catalogue.lying_in(top.id)} if top else set()
+            if known and known.isdisjoint(entry.name for entry in store.list_folder(())):
+                store.close()
+                raise StorageFailed(f"The folder {row.folder} of {row.name} shows nothing of what was in it. {hint}")
+        return store
 
     def _close(self, root: RootId) -> None:
         """Open it anew next time. The old handles stay until the end: another thread may be using them right now."""
