@@ -50,3 +50,23 @@ def data_option(command: F) -> F:
         callback=chosen,
         help="The server's data folder; default: the platform's data folder.",
     )(command)
+
+
+def server_options(command: F) -> F:
+    """The flags -s and -u of commands that speak to a server."""
+    from homestow.cli.sync import DEFAULT_SERVER, server_url
+
+    def chosen(ctx: click.Context, param: click.Parameter, value: str) -> str:
+        return server_url(value)
+
+    command = click.option("-u", "--user", metavar="USER", envvar="HOMESTOW_USER", help="Your account's name.")(command)
+    return click.option(
+        "-s",
+        "--server",
+        metavar="URL",
+        default=DEFAULT_SERVER,
+        envvar="HOMESTOW_SERVER",
+        show_default=True,
+        callback=chosen,
+        help="The server, also with a path prefix.",
+    )(command)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from homestow.cli.troubles import Trouble
+from homestow.cli.troubles import TROUBLE, Trouble
 from homestow.server.settings import DataFolder
 from homestow.values.errors import NotHomestow, StoreLocked, Unreachable, by_code
 from homestow.wire.api import BY_NAME, PREFIX, Order, Outcome, Problem
@@ -71,9 +71,11 @@ def ask_server(path: Path, order: Order) -> Outcome | None:
     try:
         link.connect()
     except (FileNotFoundError, ConnectionRefusedError):
+        link.close()
         return None
     except PermissionError as error:
-        raise Trouble(f"{path} is not yours; run this as the user who runs the server.") from error
+        link.close()
+        raise Trouble(f"{path} is not yours; run this as the user who runs the server.", TROUBLE) from error
     call = BY_NAME["order"]
     try:
         link.request(
