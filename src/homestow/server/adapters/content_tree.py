@@ -123,22 +123,34 @@ class TreeContent(TreeReading):
             raise ContentMissing("Nothing is staged in this root.")
         for key in names:
             self._trust.check(key)
+        flushes_all = self._flushes_all(len(names))
+        handles: list[int] = []
         try:
             for name in names.values():
-                disk_calls.facts_at(hidden.staging, name)
+                if flushes_all:
+                    disk_calls.facts_at(hidden.staging, name)
+                else:
+                    handles.append(os.open(name, READ, dir_fd=hidden.staging))
+            self._flush_staged(hidden, list(names), handles)
         except OSError as error:
             raise disk_error(error, "make durable") from error
+        finally:
+            for fd in handles:
+                os.close(fd)
+
+    def _flush_staged(self, hidden: Hidden, keys: list[str], handles: list[int]) -> None:
+        """Flush single files by their handles, or without any the whole file system."""
         try:
             self._step("content.sync_staged")
-            if self._flushes_all(len(names)):
+            if not handles:
                 disk_calls.sync_file_system(self._root)
                 return
-            for name in names.values():
-                self._flush(os.open(name, READ, dir_fd=hidden.staging))
+            for fd in handles:
+                os.fsync(fd)
             os.fsync(hidden.staging)
         except OSError as error:
-            self._trust.lose(list(names), error)
-            raise disk_error(error, "make durable") from error
+            self._trust.lose(keys, error)
+            raise
 
     # -- visible names ------------------------------------------------------------------------------------------------
 
@@ -351,23 +363,20 @@ class TreeContent(TreeReading):
     def _flushes_all(count: int) -> bool:
         return count > SINGLE_FLUSHES and disk_calls.reports_sync_errors()
 
-    @staticmethod
-    def _flush(fd: int) -> None:
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-
     def _flush_folders(self, paths: list[bytes]) -> bool:
-        """Flush folders and the hidden areas one by one; False when one of them is not at its place any more."""
+        """Flush folders and the hidden areas one by one; False when one cannot be opened: it is not at its place any
+        more, or not ours to read."""
         for path in paths:
             try:
                 fd = disk_calls.open_beneath(self._root, path or b".", READ_FOLDER)
             except OSError as error:
-                if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
-                    return False
-                raise
-            self._flush(fd)
+                if error.errno in (errno.EMFILE, errno.ENFILE):
+                    raise
+                return False
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
         hidden = self._hidden
         if hidden is not None:
             os.fsync(hidden.staging)

@@ -37,7 +37,9 @@ class Trust:
             raise StorageFailed(f"The disk did not keep the bytes of {key!r}; send them again.", errno="EIO")
 
     def lose(self, keys: list[str], error: OSError) -> None:
-        """A flush of these files failed."""
+        """A flush of these files failed, unless there was only no handle left to begin it with."""
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            return
         self._doubted.update(keys)
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EINTR):
             self._broken = error

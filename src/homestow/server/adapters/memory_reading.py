@@ -187,11 +187,14 @@ class MemoryReading:
             self._asides().heal()
 
     def _known_area(self, area: str) -> Folder | None:
-        folder: Node | None = self.disk.top
+        folder = self.disk.top
         for name in (RESERVED, area):
-            folder = self.disk.find(folder, name) if isinstance(folder, Folder) else None
-            if isinstance(folder, File):
+            node = self.disk.find(folder, name)
+            if isinstance(node, File):
                 raise StorageFailed(f"{name!r} in the root's folder is not a folder. Move it away.", errno="ENOTDIR")
+            if node is None:
+                return None
+            folder = node
         return folder
 
     def _area(self, area: str) -> Folder:
