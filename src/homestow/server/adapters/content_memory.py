@@ -2,7 +2,8 @@
 
 It runs inline, without threads or a clock of its own, and is deterministic. What is special to it: `crash` loses what was
 not flushed, `outside` edits behind the server's back, the disk's limits fill it, and `step` (called before and between
-what makes something persist, with the names the tree uses) may raise `OSError` or interfere.
+what makes something persist, with the names the tree uses) may raise `OSError` or interfere; anything else it raises is the
+end of the process, after which nothing more is done or tidied.
 """
 
 from collections.abc import Collection

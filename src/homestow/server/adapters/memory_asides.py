@@ -34,8 +34,10 @@ class Asides:
                 self._put_back(aside, folder, name, key)
                 raise
             self.disk.rename(staging, aside, staging, key)
-        finally:
+        except OSError:
             self.disk.remove(staging, record)
+            raise
+        self.disk.remove(staging, record)
 
     def _write_record(self, record: str, at: Location) -> None:
         staging = self._staging
