@@ -8,10 +8,11 @@ import errno
 import os
 import stat
 import struct
+import sys
 import threading
 from typing import Final, NamedTuple
 
-from homestow.server.ports.content import EntryKind, Stat
+from homestow.server.ports.content import Entry, EntryKind, Stat
 
 NOREPLACE: Final = 1
 EXCHANGE: Final = 2
@@ -134,6 +135,37 @@ def facts_of(fd: int) -> Facts:
     if _statx(fd, b"", _AT_EMPTY_PATH, _STATX_BASIC_AND_BIRTH, _scratch.address):
         raise _fail()
     return _from_scratch()
+
+
+def entries_of(folder_fd: int, stable: bool) -> list[Entry]:
+    """Every name in an open folder with its facts, in no order; inode and birth time only where they are `stable`.
+
+    The loop over which adopting and comparing large trees spend their time, so it makes nothing but what it returns.
+    """
+    if _statx is None:
+        found = ((name, os.stat(name, dir_fd=folder_fd, follow_symlinks=False)) for name in os.listdir(folder_fd))
+        return [Entry(name, _from_os(facts).to_stat(stable)) for name, facts in found]
+    entries: list[Entry] = []
+    encoding, errors = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
+    buffer, address, unpack, kinds, call = _scratch.buffer, _scratch.address, _STATX.unpack_from, _KINDS, _statx
+    for name in os.listdir(folder_fd):
+        if call(folder_fd, name.encode(encoding, errors), _AT_SYMLINK_NOFOLLOW, _STATX_BASIC_AND_BIRTH, address):
+            if ctypes.get_errno() == errno.ENOENT:
+                continue
+            raise _fail()
+        _, _, _, mode, inode, size, _, birth, birth_ns, ctime, ctime_ns, mtime, mtime_ns, _, _ = unpack(buffer)
+        kind = kinds.get(mode & 0o170000, EntryKind.OTHER)
+        entries.append(
+            Entry(
+                name,
+                Stat(
+                    kind, 0 if kind is EntryKind.FOLDER else size, mtime * 1_000_000_000 + mtime_ns,
+                    ctime * 1_000_000_000 + ctime_ns, inode if stable else 0,
+                    birth * 1_000_000_000 + birth_ns if stable else 0,
+                ),
+            )
+        )  # fmt: skip
+    return entries
 
 
 def _from_scratch() -> Facts:

@@ -127,18 +127,11 @@ class TreeReading:
             fd = os.open(".", READ_FOLDER, dir_fd=self._root)
         else:
             fd = disk_calls.open_beneath(self._root, path_of(at, self._facts.folds_case), READ_FOLDER)
-        stable = self._facts.stable_inodes
-        entries = []
         try:
-            for name in os.listdir(fd):
-                if name == RESERVED and not at:
-                    continue
-                found = self._find(fd, os.fsencode(name))
-                if found is not None:
-                    entries.append(Entry(name, found.to_stat(stable)))
+            entries = disk_calls.entries_of(fd, self._facts.stable_inodes)
         finally:
             os.close(fd)
-        return entries
+        return entries if at else [entry for entry in entries if entry.name != RESERVED]
 
     @told_as("measure the room of")
     def free_bytes(self) -> int:

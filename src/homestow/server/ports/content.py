@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 Location = tuple[str, ...]
 
@@ -26,8 +26,7 @@ class EntryKind(StrEnum):
     OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True)
-class Stat:
+class Stat(NamedTuple):
     """Facts of one entry: size in bytes, times in nanoseconds UTC, inode and birth time 0 where they are not stable.
 
     `link_target` only for symlinks that are listed.
@@ -41,8 +40,7 @@ class Stat:
     birth_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A name in a folder with its facts; the name may hold surrogates where it is not UTF-8."""
 
     name: str

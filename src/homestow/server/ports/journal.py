@@ -1,6 +1,6 @@
 """The numbered list of all changes, in the same transactions as the changes themselves."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple, Protocol
 
 from homestow.values.changes import ChangeKind, JournalEntry
@@ -42,6 +42,13 @@ class JournalRows(Protocol):
         """Enter changes; the number of the first, the others follow without gaps.
 
         Folders on the way up from `inside` get the number as their `below` before the transaction ends.
+        """
+
+    def take_numbers(self, count: int, inside: Collection[NodeId]) -> int:
+        """Numbers for nodes that became known together, when a folder was adopted as a root; the first.
+
+        The feed tells each of them; the raw journal has no entry for each, as nobody could have read the root before.
+        The folders of `inside`, with all above them, learn the last number as their `below`.
         """
 
     def compact(self, through: int) -> None:

@@ -27,7 +27,7 @@ from homestow.values.paths import MAX_DEPTH, check_name
 QUIET_NS = 2_000_000_000
 """A file written to less than this ago may still be written to; it is taken when it was quiet (R19)."""
 
-_PIECE = 8_000
+_PIECE = 20_000
 _MANY_NEW = 50_000
 _MOST_TOLD = 100
 _KINDS = {EntryKind.FILE: Kind.FILE, EntryKind.FOLDER: Kind.FOLDER, EntryKind.LINK: Kind.LINK}

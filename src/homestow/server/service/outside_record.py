@@ -90,7 +90,7 @@ def record(
     """Record differences in an order in which every place is free when it is needed.
 
     Args:
-        trusted: the root was empty in the catalogue, so nothing new can be in the way.
+        trusted: the root was empty in the catalogue, so nothing new can be in the way: it is being adopted.
     """
     writer = _Writer(rows, store, root, now_ns)
     moves = writer.park(moves)
@@ -242,7 +242,10 @@ class _Writer:
 
     def new(self, new: Sequence[New], trusted: bool) -> None:
         """Nodes for new entries, all in one go; an entry whose folder or place changed meanwhile is left for later."""
-        named = self._named(new, trusted)
+        if trusted:
+            self._adopt(new)
+            return
+        named = self._named(new)
         if not named:
             return
         node = self._rows.take_ids(len(named))
@@ -282,7 +285,44 @@ class _Writer:
             loc_parent=None if name == one.name else parent, loc_name=None if name == one.name else one.name,
         )  # fmt: skip
 
-    def _named(self, new: Sequence[New], trusted: bool) -> list[tuple[New, str]]:
+    def _adopt(self, new: Sequence[New]) -> None:
+        """Nodes for what stands in a folder that becomes a root; a hundred thousand a second matter here.
+
+        Nothing can be in the way but two spellings of one name (R15), which are numbered.
+        """
+        if not new:
+            return
+        node = self._rows.take_ids(len(new))
+        for number, one in enumerate(new):
+            one.inner.id = NodeId(node + number)
+        change = self._rows.take_numbers(len(new), {_known(one.folder) for one in new})
+        odd: dict[NodeId | None, set[str]] = {}
+        size = files = 0
+        made: list[NodeRow] = []
+        root, no_one = self._root, SYSTEM
+        for folder, name, kind, (_, length, mtime_ns, ctime_ns, inode, birth_ns), inner in new:
+            rev, shown = 0, name
+            if kind is Kind.FILE:
+                rev, files, size = 1, files + 1, size + length
+            else:
+                length = 0
+            if not name.isascii():
+                taken = odd.setdefault(folder.id, set())
+                shown = numbered(nfc(name), taken)
+                taken.add(shown)
+            lies = (None, None) if shown == name else (folder.id, name)
+            made.append(
+                NodeRow(
+                    _known(inner), root, folder.id, shown, kind.value, rev, change, change, length, mtime_ns, None, 0,
+                    *lies, inode, birth_ns, ctime_ns, mtime_ns, 0, no_one, None,
+                )
+            )  # fmt: skip
+            change += 1
+        self._rows.add(made)
+        self._rows.charge(self._root, live=size, files=files)
+        self.done.new += len(made)
+
+    def _named(self, new: Sequence[New]) -> list[tuple[New, str]]:
         """Which new entries still hold, each with the name it gets; parents stay before their children."""
         coming_to: dict[Folder, set[str]] = {}
         for one in new:
@@ -298,7 +338,7 @@ class _Writer:
             names = taken.get(folder)
             if names is None:
                 names = taken[folder] = self._names_in(folder, coming_to[folder])
-            if not trusted and folder.id is not None and not self._is_new(one, folder.id):
+            if folder.id is not None and not self._is_new(one, folder.id):
                 self.done.again.add(folder.location)
                 continue
             name = nfc(one.name)

@@ -271,6 +271,13 @@ class SqlRows(Reads):
         self._do_all(sql.ADD_ENTRY, entries)
         return first
 
+    def take_numbers(self, count: int, inside: Collection[NodeId]) -> int:
+        """Numbers without entries."""
+        first = self._count("journal", count)
+        for folder in inside:
+            self._below[folder] = first + count - 1
+        return first
+
     def compact(self, through: int) -> None:
         """Forget entries."""
         self._do(sql.COMPACT, (through,))
