@@ -307,4 +307,4 @@ def _sound(saved: Saved) -> bool:
         return not saved.synced
     parents = {item.parent for item in saved.synced.values()}
     parents.discard(saved.life.top)
-    return parents <= saved.synced.keys()
+    return all(parent in saved.synced or parent in saved.local or parent in saved.remote for parent in parents)

@@ -42,17 +42,14 @@ class Sightings:
 
     Attributes:
         updates: items whose local state differs now; None: gone.
-        held: names that are not synced, with reasons.
-        held_items: known items whose name now shows something that is not synced (SC-110, SC-111): left as they were.
-        unread: folders that could not be listed: left as they were.
-        entries: how many entries were looked at.
+        held_in: names that are not synced, with reasons, by the folder they are in; a folder that could not be listed by
+            itself: it was left as it was.
+        held_items_in: known items whose name now shows something that is not synced (SC-110, SC-111): left as they were.
     """
 
     updates: dict[int, LocalItem | None] = field(default_factory=dict)
-    held: list[Held] = field(default_factory=list)
-    held_items: set[int] = field(default_factory=set)
-    unread: set[int] = field(default_factory=set)
-    entries: int = 0
+    held_in: list[tuple[int, Held]] = field(default_factory=list)
+    held_items_in: list[tuple[int, int]] = field(default_factory=list)
 
 
 class Scan:
@@ -90,8 +87,7 @@ class Scan:
 
     def failed(self, folder: int, path: LocalPath, code: str, reason: str) -> None:
         """The folder could not be listed; it and all below stay as they were (R17)."""
-        self._result.unread.add(folder)
-        self._result.held.append(Held(path, code, reason))
+        self._result.held_in.append((folder, Held(path, code, reason)))
 
     def take(self, folder: int, path: LocalPath, listing: list[Seen]) -> None:
         """Compare a listing with what the folder held. This is the loop that a pass over many files spends its time in."""
@@ -131,7 +127,6 @@ class Scan:
                         todo.append((found, (*path, name)))
                     continue
             self._differs(folder, path, seen, found)
-        self._result.entries += len(listing)
         if unknown:
             self._unknown(folder, path, unknown, kids)
         self._missing.update(kids.values())
@@ -154,8 +149,8 @@ class Scan:
                 self._folders.append(_Entry(folder, here, seen, None))
             case SeenKind.LINK | SeenKind.OTHER:
                 code, reason = _REASONS[seen.kind]
-                self._result.held_items.add(item)
-                self._result.held.append(Held(here, f"became-{code}", f"{reason} What the server has stays as it is."))
+                self._result.held_items_in.append((folder, item))
+                self._hold(folder, here, f"became-{code}", f"{reason} What the server has stays as it is.")
 
     def _unknown(self, folder: int, path: LocalPath, unknown: list[Seen], kids: dict[str, int]) -> None:
         """Names that were not known: perhaps another spelling of one that was (R15), else new or moved."""
@@ -163,21 +158,24 @@ class Scan:
         for seen in sorted(unknown):
             here = (*path, seen.name)
             if seen.kind in _REASONS:
-                self._result.held.append(Held(here, *_REASONS[seen.kind]))
+                self._hold(folder, here, *_REASONS[seen.kind])
                 continue
             try:
                 name = check_name(seen.name)
             except BadName as error:
-                self._result.held.append(Held(here, error.code, error.message))
+                self._hold(folder, here, error.code, error.message)
                 continue
             if folder == self._trees.top and name in RESERVED_AT_TOP:
-                self._result.held.append(Held(here, "reserved-name", "Homestow uses this name for itself."))
+                self._hold(folder, here, "reserved-name", "Homestow uses this name for itself.")
             elif name in spelled:
                 self._differs(folder, path, seen, kids.pop(spelled.pop(name)))
             elif seen.kind is SeenKind.FOLDER:
                 self._folders.append(_Entry(folder, here, seen, None))
             else:
                 self._files.append(_Entry(folder, here, seen, None))
+
+    def _hold(self, folder: int, path: LocalPath, code: str, reason: str) -> None:
+        self._result.held_in.append((folder, Held(path, code, reason)))
 
     # --- whose folder is it -------------------------------------------------------------------------------------------
 

@@ -32,9 +32,9 @@ class Counts:
     deletes: int = 0
     conflicts: int = 0
 
-    def any(self) -> bool:
-        """Whether anything was done at all (P5)."""
-        return bool(self.uploaded or self.downloaded or self.folders or self.moves or self.deletes or self.conflicts)
+    def total(self) -> int:
+        """How many things were done; 0 when nothing was (P5)."""
+        return self.uploaded + self.downloaded + self.folders + self.moves + self.deletes + self.conflicts
 
 
 @dataclass(frozen=True, slots=True)

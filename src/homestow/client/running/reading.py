@@ -1,0 +1,81 @@
+"""Reading a local file so that only what stood still while it was read counts (R19)."""
+
+from collections.abc import Callable, Iterator
+
+from blake3 import blake3
+
+from homestow.client.ports.localtree import LocalChanged, LocalPath, LocalTree, Reading, Stamp
+from homestow.values.digests import Digest
+
+PIECE_BYTES = 1024 * 1024
+
+
+def opened(tree: LocalTree, path: LocalPath, expect: Stamp) -> Reading:
+    """The file, open and still as seen.
+
+    Raises:
+        LocalChanged: it is not as `expect` says.
+    """
+    reading = tree.open(path)
+    if reading.stamp != expect:
+        reading.close()
+        raise LocalChanged(f"{path[-1]} changed since it was looked at.")
+    return reading
+
+
+def ensure_still(reading: Reading, path: LocalPath) -> None:
+    """Raise `LocalChanged` when the file changed while it was read."""
+    if not reading.still():
+        raise LocalChanged(f"{path[-1]} changes while it is read.")
+
+
+def read_whole(tree: LocalTree, path: LocalPath, expect: Stamp, check: Callable[[], None]) -> Iterator[bytes]:
+    """The file's bytes in pieces; before the end it is made sure that it stood still.
+
+    Raises:
+        LocalChanged: it is not as `expect` says, or changed while it was read.
+    """
+    reading = opened(tree, path, expect)
+    try:
+        offset = 0
+        while offset < expect.size:
+            check()
+            piece = reading.read_at(offset, min(PIECE_BYTES, expect.size - offset))
+            if not piece:
+                break
+            offset += len(piece)
+            yield piece
+        ensure_still(reading, path)
+    finally:
+        reading.close()
+
+
+def read_small(tree: LocalTree, path: LocalPath, expect: Stamp) -> bytes:
+    """A small file's bytes.
+
+    Raises:
+        LocalChanged: it is not as `expect` says, or changed while it was read.
+    """
+    reading = opened(tree, path, expect)
+    try:
+        content = reading.read_at(0, expect.size) if expect.size else b""
+        if len(content) != expect.size:
+            content += reading.read_at(len(content), expect.size - len(content))
+        ensure_still(reading, path)
+        if len(content) != expect.size:
+            raise LocalChanged(f"{path[-1]} changes while it is read.")
+    finally:
+        reading.close()
+    return content
+
+
+def digest_of(tree: LocalTree, path: LocalPath, expect: Stamp, check: Callable[[], None]) -> Digest:
+    """BLAKE3 of a file that stood still.
+
+    Raises:
+        LocalChanged: it is not as `expect` says, or changed while it was read.
+    """
+    hasher = blake3()
+    for piece in read_whole(tree, path, expect, check):
+        hasher.update(piece)
+    return Digest(hasher.hexdigest())
