@@ -247,7 +247,8 @@ class Committer:
         done = [number for number, work in intents.items() if work.root not in self._broken]
         if not works and not done:
             return frozenset(), 0
-        with self._ground.catalogue.write() as rows:
+        relaxed = not done and not any(work.durable for work in works)
+        with self._ground.catalogue.write(relaxed) as rows:
             before = rows.last()
             for work in works:
                 try:

@@ -8,7 +8,7 @@ from homestow.server.ports.catalogue import Catalogue, Folder, NodeRow, Rows, ne
 from homestow.server.ports.content import Content, EntryKind, Location, Stat
 from homestow.server.ports.journal import Note
 from homestow.server.rules.access import Principal
-from homestow.server.service.publish import check_free
+from homestow.server.service.publish import Outcome, check_free
 from homestow.server.service.work import Ground, Once, Plan, Work
 from homestow.values.changes import ChangeKind
 from homestow.values.errors import (
@@ -73,13 +73,13 @@ class NewFolder:
     same_as: int | None = None
 
 
-class MakeFolders(Work[list[Node | None]]):
-    """Folders, parents before children. Its result: the nodes in order, None where `NewFolder.error` says why not.
+class MakeFolders(Work[list[Outcome]]):
+    """Folders, parents before children. Its result: what became of each, in order.
 
     `join`: an existing folder of that name is the answer (many clients may make one tree at once).
     """
 
-    gives = list[Node | None]
+    gives = list[Outcome]
     displaces = False
 
     def __init__(
@@ -207,18 +207,21 @@ class MakeFolders(Work[list[Node | None]]):
                     loc_parent=None if folder.disk_name is None else parent, loc_name=folder.disk_name,
                 )  # fmt: skip
             rows.add([folder.row for folder in made if folder.row is not None])
-        self.result = [None if (row := self._row(folder)) is None else row.node() for folder in self.folders]
+        self.result = [self._outcome(folder) for folder in self.folders]
+        if any(folder.on_disk_taken for folder in self.folders):
+            self.once = None  # not the last word: they are tried again under other names
+
+    def _outcome(self, folder: NewFolder) -> Outcome:
+        told = folder if folder.same_as is None or folder.error is not None else self.folders[folder.same_as]
+        if told.error is not None:
+            return Outcome.of(told.error)
+        return Outcome(None if told.row is None else told.row.node())
 
     def _parent(self, folder: NewFolder, ids: dict[int, NodeId]) -> NodeId:
         if folder.parent > 0:
             return NodeId(folder.parent)
         above = self.folders[-folder.parent - 1]
         return ids[id(above)] if above.row is None else above.row.id
-
-    def _row(self, folder: NewFolder) -> NodeRow | None:
-        if folder.error is not None:
-            return None
-        return folder.row if folder.same_as is None else self.folders[folder.same_as].row
 
 
 def folders_from_plan(plan: FoldersPlan, who: Principal) -> MakeFolders:

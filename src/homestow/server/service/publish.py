@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import msgspec
+
 from homestow.server.ports.catalogue import (
     Catalogue,
     NodeRow,
@@ -31,6 +33,7 @@ from homestow.values.errors import (
     Stale,
     StorageFailed,
     WrongKind,
+    by_code,
 )
 from homestow.values.faults import faultpoint
 from homestow.values.ids import NO_DEVICE, SYSTEM, NodeId, RootId, UploadId
@@ -115,10 +118,30 @@ class File:
         )  # fmt: skip
 
 
-class Publish(Work[list[Node | None]]):
-    """Files into place. Its result: the nodes in order, None where `File.error` says why not."""
+class Outcome(msgspec.Struct):
+    """What became of one file: the node, or the error's code, message and facts."""
 
-    gives = list[Node | None]
+    node: Node | None = None
+    code: str = ""
+    message: str = ""
+    facts: dict[str, str | int | bool | None] = {}
+
+    @classmethod
+    def of(cls, error: CloudError) -> "Outcome":
+        """A failure."""
+        return cls(None, error.code, error.message, error.facts)
+
+    def result(self) -> Node:
+        """The node, or the error raised."""
+        if self.node is None:
+            raise by_code(self.code)(self.message, **self.facts)
+        return self.node
+
+
+class Publish(Work[list[Outcome]]):
+    """Files into place. Its result: what became of each, in order."""
+
+    gives = list[Outcome]
 
     def __init__(self, who: Principal, root: RootId, files: Sequence[File], once: Once | None = None) -> None:
         super().__init__(who, root, once)
@@ -212,7 +235,14 @@ class Publish(Work[list[Node | None]]):
     def _put(self, store: Content, file: File) -> None:
         if file.base:
             file.looked = store.look(file.location)
-        file.published = store.publish(file.staged, file.location, bool(file.base), file.mtime_ns)
+        try:
+            file.published = store.publish(file.staged, file.location, bool(file.base), file.mtime_ns)
+        except CloudError as error:
+            staged = store.look_staged(file.staged) if file.base else None
+            if staged is not None and not self._is_ours(store, staged, file):
+                # Exchanged, and then it failed: the intent must stay, for what was displaced is in staging.
+                raise StorageFailed(f"Replacing {file.name!r} was not completed: {error.message}") from error
+            raise
         self.touched.add(file.location[:-1])
         if file.published.displaced is not None:
             faultpoint("publish.displaced")
@@ -293,10 +323,9 @@ class Publish(Work[list[Node | None]]):
                 self._close_upload(rows, file)
         rows.add(fresh)
         rows.charge(self.root, live=live, files=len(fresh))
-        self.result = [
-            file.row.node() if file.error is None and file.published is not None and file.row is not None else None
-            for file in self.files
-        ]
+        self.result = [_outcome(file) for file in self.files]
+        if any(file.on_disk_taken for file in self.files):
+            self.once = None  # not the last word: they are tried again under other names
 
     def _notes(self, file: File) -> list[Note]:
         inside = (file.parent,)
@@ -358,6 +387,12 @@ class Publish(Work[list[Node | None]]):
         if upload is not None and upload.state != "written":
             rows.save_upload(upload._replace(state="written", done_rev=file.row.rev, received=(), durable=()))
             rows.charge(self.root, reserved=-upload.size)
+
+
+def _outcome(file: File) -> Outcome:
+    if file.error is not None:
+        return Outcome.of(file.error)
+    return Outcome(None if file.row is None else file.row.node())
 
 
 def _keys(file: File) -> list[object]:

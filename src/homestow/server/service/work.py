@@ -77,6 +77,7 @@ class Work(Generic[T]):
         keys: what it touches; two works with a key in common are never in one batch.
         exclusive: it moves or removes a folder and needs the whole tree for itself.
         displaces: it moves content that is already there, so its intent must be durable before it is carried out.
+        durable: it must survive a power cut when it is answered; False for what may be done again.
         staged: staging files that must be durable first.
         touched: visible folders whose renames must be durable before it is recorded; filled by `carry_out`.
     """
@@ -84,6 +85,7 @@ class Work(Generic[T]):
     gives: object = None
     exclusive = False
     displaces = True
+    durable = True
 
     def __init__(self, who: Principal, root: RootId, once: Once | None = None) -> None:
         self.who = who
@@ -153,13 +155,14 @@ class RowsWork(Work[T]):
 
     def __init__(
         self, who: Principal, root: RootId, change: Callable[[Rows], T], keys: Collection[Hashable] = (),
-        exclusive: bool = False, once: Once | None = None, gives: object = None,
+        exclusive: bool = False, once: Once | None = None, gives: object = None, durable: bool = True,
     ) -> None:  # fmt: skip
         super().__init__(who, root, once)
         self._change = change
         self.keys = keys
         self.exclusive = exclusive
         self.gives = gives
+        self.durable = durable
 
     def record(self, rows: Rows) -> None:
         """Call the change, alone in a savepoint."""

@@ -1,0 +1,465 @@
+"""Uploads: one mechanism for every front. Blocks at offsets in any order, resumable after a restart of either end.
+
+Rows hold what was received; a process keeps open handles and running digests only as a shortcut. After the machine itself
+went down only bytes that were flushed count, which is why both are recorded.
+"""
+
+import secrets
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from homestow.server.ports.catalogue import Catalogue, NodeRow, Rows, UploadRow
+from homestow.server.ports.clock import Clock
+from homestow.server.ports.rights import StoreSet
+from homestow.server.rules import ranges as spans
+from homestow.server.rules.access import OUTSIDE, Principal, Rights
+from homestow.server.service.access import Access
+from homestow.server.service.blocks import Blocks
+from homestow.server.service.committer import Committer
+from homestow.server.service.contents import Contents
+from homestow.server.service.digesting import to_bytes
+from homestow.server.service.placing import check_place
+from homestow.server.service.publish import File, check_free
+from homestow.server.service.publishing import Publisher
+from homestow.server.service.receiving import Arriving, BlockSink
+from homestow.server.service.work import Ground, Once, RowsWork, Work
+from homestow.values.digests import BLOCK_SIZE, Digest
+from homestow.values.errors import (
+    BadRequest,
+    Busy,
+    CloudError,
+    ContentMissing,
+    DigestMismatch,
+    Incomplete,
+    NotFound,
+    Stale,
+    StorageFailed,
+    TooLarge,
+    UploadGone,
+    WrongOffset,
+)
+from homestow.values.faults import faultpoint
+from homestow.values.ids import NodeId, UploadId
+from homestow.values.nodes import Kind, Node
+from homestow.values.paths import check_name
+
+MAX_SIZE = 1 << 50
+MAX_BLOCK = 64 * 1024 * 1024
+LIFETIME_NS = 7 * 24 * 3600 * 1_000_000_000
+MOST_UPLOADS = 10_000
+SYNC_EVERY = 64 * 1024 * 1024
+"""Received bytes after which an upload's file is flushed, so that finishing has little left to flush."""
+
+_MOST_OPEN = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """What an upload shall become: a new file (`parent`, `name`) or new content of `node` over rev `base`.
+
+    `size` in bytes; `digest` when the caller knows it: content that this account already has is not sent again.
+    """
+
+    size: int
+    parent: NodeId | None = None
+    name: str | None = None
+    node: NodeId | None = None
+    base: int | None = None
+    digest: Digest | None = None
+    mtime_ns: int | None = None
+    block_size: int = BLOCK_SIZE
+
+
+@dataclass(frozen=True, slots=True)
+class UploadState:
+    """How far an upload is; `have` are received (start, stop), `done` is the finished node once written."""
+
+    id: UploadId
+    node: NodeId
+    state: str
+    size: int
+    block_size: int
+    have: list[tuple[int, int]]
+    expires_ns: int
+    done: Node | None = None
+
+
+class Uploads:
+    """Uploads in blocks.
+
+    Args:
+        boot: which run of the machine this is; another one means that unflushed bytes may be lost.
+        lifetime_ns: an upload nobody touched for so long is removed.
+    """
+
+    def __init__(
+        self, catalogue: Catalogue, stores: StoreSet, access: Access, committer: Committer, publisher: Publisher,
+        contents: Contents, blocks: Blocks, clock: Clock, boot: str, lifetime_ns: int = LIFETIME_NS,
+    ) -> None:  # fmt: skip
+        self._catalogue = catalogue
+        self._stores = stores
+        self._access = access
+        self._committer = committer
+        self._publisher = publisher
+        self._contents = contents
+        self._blocks = blocks
+        self._clock = clock
+        self._boot = boot
+        self._lifetime_ns = lifetime_ns
+        self._open: OrderedDict[UploadId, Arriving] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def begin_upload(self, who: Principal, begin: Begin, once: Once | None = None) -> UploadState:
+        """Begin an upload; its node id and room are reserved from now on.
+
+        Raises:
+            NotFound, Forbidden, WrongKind, BadName, PathTaken, Stale: the place or the base does not fit.
+            QuotaExceeded, TooLarge, Busy: too much.
+        """
+        parent, name, row = self._target(who, begin)
+        if not 0 <= begin.size <= MAX_SIZE:
+            raise TooLarge("A file has at most 1 PiB.", limit=MAX_SIZE)
+        if not 1 <= begin.block_size <= MAX_BLOCK:
+            raise BadRequest("A block has 1 byte to 64 MiB.")
+        if self._catalogue.uploads_count(who.account) >= MOST_UPLOADS:
+            raise Busy(f"There are {MOST_UPLOADS} unfinished uploads; finish or cancel some.", retry_after_s=60)
+        now = self._clock.now_ns()
+        root = row.root
+        upload = UploadRow(
+            UploadId(secrets.token_hex(16)), root, row.id if begin.node is not None else NodeId(0), who.account, who.device,
+            parent, name, begin.base or 0 if begin.node is not None else 0, begin.size, begin.block_size,
+            to_bytes(begin.digest), begin.mtime_ns, "created" if begin.size else "uploaded", (), (), self._boot, now,
+            now + self._lifetime_ns, 0,
+        )  # fmt: skip
+        began = self._committer.run(_BeginUpload(who, upload, once))
+        row_now = self._row(who, UploadId(began))
+        if begin.digest is not None and begin.size and row_now.state == "created" and self._fill_in(who, row_now):
+            self.finish_upload(who, row_now.id, begin.digest)
+            row_now = self._row(who, row_now.id)
+        return self._state(row_now)
+
+    def _target(self, who: Principal, begin: Begin) -> tuple[NodeId | None, str | None, NodeRow]:
+        """Place of a new file with its folder, or the file to replace."""
+        if begin.node is not None:
+            if begin.base is None or begin.parent is not None or begin.name is not None:
+                raise BadRequest("New content of a node needs its `base` and no place.")
+            row = self._access.node(who, begin.node, Rights.WRITE, Kind.FILE)
+            if row.rev != begin.base:
+                raise Stale("The file has other content by now.", rev=row.rev, change=row.change)
+            return None, None, row
+        if begin.parent is None or begin.name is None:
+            raise BadRequest("An upload needs `parent` and `name`, or `node` and `base`.")
+        name = check_name(begin.name)
+        folder = self._access.node(who, begin.parent, Rights.WRITE, Kind.FOLDER)
+        check_place(self._catalogue.folder(folder.id), folder.root, name)
+        check_free(self._catalogue, folder.id, name)
+        return folder.id, name, folder
+
+    def upload(self, who: Principal, upload: UploadId) -> UploadState:
+        """How far an upload is.
+
+        Raises:
+            UploadGone: unknown, cancelled or expired.
+        """
+        return self._state(self._row(who, upload))
+
+    def put_block(self, who: Principal, upload: UploadId, offset: int, digest: Digest | None = None) -> BlockSink:
+        """A sink for bytes from `offset` on.
+
+        Raises:
+            UploadGone: unknown, cancelled or expired.
+            WrongOffset: beyond the end of the upload.
+        """
+        row = self._row(who, upload)
+        if not 0 <= offset <= row.size:
+            raise WrongOffset("The block begins past the declared size.", expected=row.size)
+        arriving = self._arriving(row)
+        return self._sink(row, arriving, offset, MAX_BLOCK, to_bytes(digest), flush=False)
+
+    def append(self, who: Principal, upload: UploadId, offset: int) -> BlockSink:
+        """A sink for the rest, one piece after the other: everything it took is durable when it was finished or aborted.
+
+        Beginning below what is there cuts it off.
+
+        Raises:
+            WrongOffset: above what is there; fact `expected`.
+        """
+        row = self._row(who, upload)
+        arriving = self._arriving(row)
+        have = spans.prefix(arriving.received)
+        if offset > have or offset < 0:
+            raise WrongOffset(f"{have} bytes are there.", expected=have)
+        if offset < have:
+            arriving.cut(offset)
+        return self._sink(row, arriving, offset, row.size, None, flush=True)
+
+    def _sink(
+        self, row: UploadRow, arriving: Arriving, offset: int, most: int, digest: bytes | None, flush: bool
+    ) -> BlockSink:
+        with self._lock:
+            arriving.users += 1
+
+        def done(changed: bool) -> None:
+            with self._lock:
+                arriving.users -= 1
+            if changed:
+                self._progress(row, arriving, flush)
+
+        return BlockSink(arriving, offset, most, digest, done)
+
+    def upload_have(self, who: Principal, upload: UploadId, digests: Sequence[Digest]) -> UploadState:
+        """Fill in blocks that the replaced content already has; `digests` are those of all blocks of the new content."""
+        row = self._row(who, upload)
+        if row.state == "written" or not row.base:
+            return self._state(row)
+        if len(digests) > -(-row.size // row.block_size):
+            raise BadRequest("There are more digests than blocks.")
+        try:
+            node = self._access.node(who, row.node, Rights.READ, Kind.FILE)
+            content = self._contents.open(node, row.base)
+        except (NotFound, ContentMissing):
+            return self._state(row)
+        arriving = self._arriving(row)
+        try:
+            known = self._blocks.digests(content, row.block_size)
+            where = {block: at * row.block_size for at, block in reversed(list(enumerate(known)))}
+            for at, digest in enumerate(digests):
+                start = at * row.block_size
+                size = min(row.block_size, row.size - start)
+                source = where.get(bytes.fromhex(digest))
+                if source is None or min(row.block_size, content.size - source) != size:
+                    continue
+                if not spans.covers(arriving.received, start, start + size):
+                    self._contents.copy(content, source, size, arriving.staged, start, row.root)
+                    arriving.lost(start, start + size)  # written past the running digest
+                    arriving.got(start, start + size)
+        finally:
+            content.close()
+        self._progress(row, arriving)
+        return self.upload(who, upload)
+
+    def finish_upload(
+        self, who: Principal, upload: UploadId, digest: Digest | None = None, once: Once | None = None
+    ) -> Node:
+        """Verify and publish; again gives the node as it is now.
+
+        Raises:
+            Incomplete: bytes are missing; fact `missing`.
+            DigestMismatch: the bytes are not the declared ones; send them again.
+            NotFound, PathTaken, Stale: the place or the base does not fit any more; the upload stays.
+        """
+        row = self._row(who, upload)
+        if row.state == "written":
+            return self._written(row)
+        arriving = self._arriving(row)
+        with arriving.finishing:
+            row = self._row(who, upload)
+            if row.state == "written":
+                return self._written(row)
+            missing = row.size - spans.count(arriving.received)
+            if missing:
+                raise Incomplete(f"{missing} bytes have not arrived.", missing=missing)
+            found = arriving.digest()
+            for declared in (row.digest, to_bytes(digest)):
+                if declared is not None and found != declared:
+                    arriving.cut(0)
+                    self._progress(row, arriving)
+                    raise DigestMismatch("The bytes that arrived are not the declared ones; send them again.")
+            faultpoint("upload.verified")
+            self._flush(row, arriving)
+            node = self._publish(who, row, arriving, found, once)
+        self._forget(row.id)
+        return node
+
+    def _publish(self, who: Principal, row: UploadRow, arriving: Arriving, digest: bytes, once: Once | None) -> Node:
+        stat = arriving.staged.stat()
+        file = File(
+            row.id, row.parent or NodeId(0), row.name or "", row.size, digest, stat.inode, row.mtime_ns, row.node, row.base,
+            upload=row.id, reserved=row.size,
+        )  # fmt: skip
+        try:
+            return self._publisher.one(who, row.root, file, once)
+        except CloudError:
+            again = self._catalogue.upload(row.id)
+            if again is not None and again.state == "written":
+                return self._written(again)
+            raise
+
+    def cancel_upload(self, who: Principal, upload: UploadId) -> None:
+        """Drop an upload and what arrived of it.
+
+        Raises:
+            UploadGone: unknown, or gone already.
+        """
+        self._drop(self._row(who, upload))
+
+    def expire(self, limit: int = 100) -> int:
+        """Drop up to `limit` uploads that nobody touched for their lifetime; how many."""
+        expired = self._catalogue.uploads_expired(self._clock.now_ns(), limit)
+        for row in expired:
+            self._drop(row)
+        return len(expired)
+
+    def close(self) -> None:
+        """Let go of all handles."""
+        with self._lock:
+            for arriving in self._open.values():
+                arriving.staged.close()
+            self._open.clear()
+
+    # --- inside ---
+
+    def _row(self, who: Principal, upload: UploadId) -> UploadRow:
+        row = self._catalogue.upload(upload)
+        if row is None or row.expires_ns < self._clock.now_ns():
+            raise UploadGone("This upload is unknown, was cancelled or outlived its time.")
+        if row.account != who.account and not who.operator:
+            raise UploadGone("This upload is unknown, was cancelled or outlived its time.")
+        self._access.root(who, row.root, Rights.WRITE)
+        return row
+
+    def _state(self, row: UploadRow) -> UploadState:
+        arriving = self._open.get(row.id)
+        have = self._counting(row) if arriving is None else arriving.received
+        state = row.state
+        if state != "written":
+            state = "uploaded" if spans.count(have) == row.size else "uploading" if have else "created"
+        done = self._written(row) if state == "written" else None
+        return UploadState(
+            row.id, row.node if done is None else done.id, state, row.size, row.block_size, spans.pairs(have),
+            row.expires_ns, done,
+        )  # fmt: skip
+
+    def _counting(self, row: UploadRow) -> spans.Ranges:
+        """Bytes that count: all received in this run of the machine, else those that were flushed."""
+        return row.received if row.boot == self._boot else row.durable
+
+    def _written(self, row: UploadRow) -> Node:
+        node = self._catalogue.node(row.node)
+        if node is None:
+            raise UploadGone("This upload is finished, and its file was removed since.")
+        return node.node()
+
+    def _arriving(self, row: UploadRow) -> Arriving:
+        if row.state == "written":
+            raise WrongOffset("This upload is finished.", expected=row.size)
+        with self._lock:
+            arriving = self._open.get(row.id)
+            if arriving is not None:
+                self._open.move_to_end(row.id)
+                return arriving
+            staged = self._stores.get(row.root).stage(row.id)
+            have = self._counting(row)
+            if staged.stat().size != row.size:
+                # The staging file is new, or was lost: nothing counts beyond what it has.
+                have = spans.remove(have, staged.stat().size, row.size)
+                staged.truncate(row.size)
+            arriving = self._open[row.id] = Arriving(staged, row.size, have, spans.remove(row.durable, 0, 0))
+            self._close_oldest()
+            return arriving
+
+    def _close_oldest(self) -> None:
+        """Keep few handles open; none of an upload that is being written to or finished."""
+        idle = [upload for upload, each in self._open.items() if not each.users and not each.finishing.locked()]
+        for upload in idle[: len(self._open) - _MOST_OPEN]:
+            self._open.pop(upload).staged.close()
+
+    def _progress(self, row: UploadRow, arriving: Arriving, flush: bool = False) -> None:
+        """Remember what arrived; flush what has piled up."""
+        if flush or arriving.unsynced() >= SYNC_EVERY:
+            self._flush(row, arriving)
+        expires = self._clock.now_ns() + self._lifetime_ns
+
+        def remember(rows: Rows) -> None:
+            known = rows.upload(row.id)
+            if known is None:
+                raise UploadGone("This upload was cancelled.")
+            if known.state != "written":
+                received = arriving.received
+                state = "uploaded" if spans.count(received) == row.size else "uploading" if received else "created"
+                rows.save_upload(
+                    known._replace(
+                        received=received, durable=arriving.durable, boot=self._boot, state=state, expires_ns=expires
+                    )
+                )
+
+        work = RowsWork(OUTSIDE, row.root, remember, (("upload", row.id),), durable=flush)
+        self._committer.run(work)
+
+    def _flush(self, row: UploadRow, arriving: Arriving) -> None:
+        try:
+            arriving.sync()
+        except StorageFailed as error:
+            self._committer.distrust(row.root, error)
+            raise
+
+    def _fill_in(self, who: Principal, row: UploadRow) -> bool:
+        """Copy content that this account can read anyway (S110); whether there was such."""
+        assert row.digest is not None
+        for candidate in self._catalogue.by_digest(row.digest, row.size):
+            if self._access.rights(who, candidate.root) < Rights.READ:
+                continue
+            try:
+                content = self._contents.open(candidate)
+            except CloudError:
+                continue
+            try:
+                if (content.digest, content.size) != (row.digest, row.size):
+                    continue
+                arriving = self._arriving(row)
+                self._contents.copy(content, 0, row.size, arriving.staged, 0, row.root)
+                arriving.lost(0, row.size)
+                arriving.got(0, row.size)
+                return True
+            except ContentMissing:
+                continue
+            finally:
+                content.close()
+        return False
+
+    def _drop(self, row: UploadRow) -> None:
+        def forget(rows: Rows) -> None:
+            known = rows.upload(row.id)
+            if known is not None:
+                rows.drop_upload(row.id)
+                if known.state != "written":
+                    rows.charge(row.root, reserved=-known.size)
+
+        self._committer.run(RowsWork(OUTSIDE, row.root, forget, (("upload", row.id),)))
+        faultpoint("upload.forgotten")
+        self._forget(row.id)
+        if row.state != "written":
+            self._stores.get(row.root).drop_staged(row.id)
+
+    def _forget(self, upload: UploadId) -> None:
+        with self._lock:
+            arriving = self._open.pop(upload, None)
+        if arriving is not None:
+            arriving.staged.close()
+
+
+class _BeginUpload(Work[str]):
+    """Reserve node id and room."""
+
+    gives = str
+    displaces = False
+
+    def __init__(self, who: Principal, upload: UploadRow, once: Once | None) -> None:
+        super().__init__(who, upload.root, once)
+        self._upload = upload
+        self.keys = (("upload", upload.id),)
+
+    def prepare(self, ground: Ground) -> None:
+        """There must be room."""
+        ground.grow(self.root, self._upload.size)
+
+    def record(self, rows: Rows) -> None:
+        """The upload's row."""
+        upload = self._upload
+        if not upload.node:
+            upload = upload._replace(node=rows.take_ids(1))
+        rows.save_upload(upload)
+        rows.charge(self.root, reserved=upload.size)
+        self.result = upload.id

@@ -1,0 +1,287 @@
+"""Files that arrive whole: in one request each, or many small ones in a pack."""
+
+import secrets
+from collections.abc import Sequence
+
+from blake3 import blake3
+
+from homestow.server.ports.catalogue import Catalogue
+from homestow.server.ports.content import Content, Staged, Stat
+from homestow.server.ports.rights import StoreSet
+from homestow.server.rules.access import Principal, Rights
+from homestow.server.service.access import Access
+from homestow.server.service.committer import Committer
+from homestow.server.service.digesting import digest_bytes, to_bytes
+from homestow.server.service.placing import check_place
+from homestow.server.service.publish import File, Outcome
+from homestow.server.service.publishing import Publisher
+from homestow.server.service.work import Once
+from homestow.values.digests import Digest, parse_digest
+from homestow.values.errors import (
+    BadRequest,
+    CloudError,
+    DigestMismatch,
+    Incomplete,
+    PathTaken,
+    Stale,
+    StorageFailed,
+    TooLarge,
+    WrongKind,
+)
+from homestow.values.ids import NodeId, RootId
+from homestow.values.nodes import Kind, Node
+from homestow.values.paths import check_name
+from homestow.wire.api import MAX_PACK_BYTES, MAX_PACK_FILE_BYTES, MAX_PACK_FILES, PackItem
+
+SMALL = 256 * 1024
+"""Bytes up to which a body is gathered in memory and staged in one go."""
+
+_NOWHERE = NodeId(0)
+_FLUSH_EVERY = 64 * 1024 * 1024
+
+
+class WholeFiles:
+    """Uploads in one request."""
+
+    def __init__(
+        self, catalogue: Catalogue, stores: StoreSet, access: Access, committer: Committer, publisher: Publisher
+    ) -> None:
+        self._catalogue = catalogue
+        self._stores = stores
+        self._access = access
+        self._committer = committer
+        self._publisher = publisher
+
+    def put_file(
+        self, who: Principal, folder: NodeId, name: str, *, mtime_ns: int | None = None, digest: Digest | None = None,
+        base: int | None = None, size: int | None = None, once: Once | None = None,
+    ) -> "FileSink":  # fmt: skip
+        """A sink for a new file in a folder; with `base` it replaces the file of that name.
+
+        Args:
+            base: rev of the file of that name that the caller saw; None: a taken name is refused.
+            size: length in bytes that the sender announced, None when it did not.
+
+        Raises:
+            NotFound, Forbidden, WrongKind, BadName, PathTaken, Stale: before a byte is taken; the same is checked at the end.
+        """
+        name = check_name(name)
+        row = self._access.node(who, folder, Rights.WRITE, Kind.FOLDER)
+        check_place(self._catalogue.folder(row.id), row.root, name)
+        there = self._catalogue.child(row.id, name)
+        node = _NOWHERE
+        if there is not None:
+            if base is None:
+                raise PathTaken(f"{name!r} exists already.", node=there.id)
+            if there.kind != Kind.FILE:
+                raise WrongKind(f"{name!r} is a {there.kind}.")
+            if there.rev != base:
+                raise Stale("The file has other content by now.", rev=there.rev, change=there.change)
+            node = there.id
+        elif base is not None:
+            raise Stale("The file is not there any more.", rev=0, change=0)
+        file = File("", row.id, name, 0, b"", 0, mtime_ns, node, base or 0)
+        return FileSink(self, who, row.root, file, to_bytes(digest), size, once)
+
+    def put_content(
+        self, who: Principal, node: NodeId, base: int, *, mtime_ns: int | None = None, digest: Digest | None = None,
+        size: int | None = None, once: Once | None = None,
+    ) -> "FileSink":  # fmt: skip
+        """A sink for new content of a file.
+
+        Raises:
+            NotFound, Forbidden, WrongKind, Stale: before a byte is taken; the same is checked at the end.
+        """
+        row = self._access.node(who, node, Rights.WRITE, Kind.FILE)
+        if base < 1:
+            raise BadRequest("`base` is the rev that is replaced, 1 or more.")
+        if row.rev != base:
+            raise Stale("The file has other content by now.", rev=row.rev, change=row.change)
+        file = File("", _NOWHERE, row.name, 0, b"", 0, mtime_ns, row.id, base)
+        return FileSink(self, who, row.root, file, to_bytes(digest), size, once)
+
+    def put_pack(
+        self, who: Principal, root: RootId, items: Sequence[tuple[PackItem, bytes]], once: Once | None = None
+    ) -> list[Outcome]:
+        """Many small files at once; what became of each, in order.
+
+        Raises:
+            NotFound, Forbidden: the root as a whole.
+            TooLarge: too many files or bytes.
+            StorageFull, StorageFailed: nothing more could be stored; nothing of the pack was published.
+        """
+        self._access.root(who, root, Rights.WRITE)
+        if len(items) > MAX_PACK_FILES or sum(len(data) for _, data in items) > MAX_PACK_BYTES:
+            raise TooLarge("A pack has at most 4,096 files and 64 MiB.", limit=MAX_PACK_FILES)
+        store = self._stores.get(root)
+        token = secrets.token_hex(16)
+        outcomes: list[Outcome | None] = [None] * len(items)
+        files: list[File] = []
+        places: list[int] = []
+        try:
+            for at, (item, data) in enumerate(items):
+                try:
+                    files.append(_staged(store, f"{token}-{at}", item, data))
+                    places.append(at)
+                except (BadRequest, DigestMismatch) as error:
+                    outcomes[at] = Outcome.of(error)
+            done = self._publisher.many(who, root, files, once) if files else []
+        finally:
+            for file in files:
+                if file.published is None:
+                    drop_quietly(store, file)
+        for at, outcome in zip(places, done, strict=True):
+            outcomes[at] = outcome
+        return [outcome if outcome is not None else Outcome() for outcome in outcomes]
+
+    def store(self, root: RootId) -> Content:
+        """The store of a root."""
+        return self._stores.get(root)
+
+    def publish(self, who: Principal, root: RootId, file: File, once: Once | None) -> Node:
+        """Publish one staged file."""
+        return self._publisher.one(who, root, file, once)
+
+    def failed(self, root: RootId, error: StorageFailed) -> None:
+        """A flush failed."""
+        self._committer.distrust(root, error)
+
+
+class FileSink:
+    """Takes one whole file: `write` its pieces in order, then `finish`; `abort` when it broke off (nothing is left then).
+
+    Attributes:
+        offset: bytes taken so far.
+    """
+
+    def __init__(
+        self, files: WholeFiles, who: Principal, root: RootId, file: File, digest: bytes | None, size: int | None,
+        once: Once | None,
+    ) -> None:  # fmt: skip
+        self.offset = 0
+        self._files = files
+        self._who = who
+        self._root = root
+        self._file = file
+        self._digest = digest
+        self._size = size
+        self._once = once
+        self._small = bytearray()
+        self._staged: Staged | None = None
+        self._hasher: blake3 | None = None
+        self._flushed = 0
+        file.staged = secrets.token_hex(16)
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """The next piece.
+
+        Raises:
+            Incomplete: more than was announced.
+            StorageFull: no room; nothing is left behind.
+        """
+        piece = memoryview(data)
+        if self._size is not None and self.offset + len(piece) > self._size:
+            self.abort()
+            raise Incomplete("More bytes came than were announced.", missing=0)
+        if self._staged is None:
+            if self.offset + len(piece) <= SMALL:
+                self._small += piece
+                self.offset += len(piece)
+                return
+            self._begin_large()
+        assert self._staged is not None
+        assert self._hasher is not None
+        try:
+            self._hasher.update(piece)
+            self._staged.write_at(self.offset, piece)
+            self.offset += len(piece)
+            if self.offset - self._flushed >= _FLUSH_EVERY:
+                self._flush()
+        except CloudError:
+            self.abort()
+            raise
+
+    def _begin_large(self) -> None:
+        self._staged = self._files.store(self._root).stage(self._file.staged)
+        self._hasher = blake3(self._small)
+        if self._small:
+            self._staged.write_at(0, bytes(self._small))
+        self._small = bytearray()
+
+    def _flush(self) -> None:
+        assert self._staged is not None
+        try:
+            self._staged.sync()
+        except StorageFailed as error:
+            self._files.failed(self._root, error)
+            raise
+        self._flushed = self.offset
+
+    def finish(self) -> Node:
+        """Verify and publish.
+
+        Raises:
+            Incomplete: fewer bytes than announced; fact `missing`.
+            DigestMismatch: not the declared bytes.
+            NotFound, PathTaken, Stale, QuotaExceeded: it does not fit (any more).
+        """
+        file = self._file
+        try:
+            if self._size is not None and self.offset != self._size:
+                raise Incomplete("Fewer bytes came than were announced.", missing=self._size - self.offset)
+            file.size = self.offset
+            file.digest = digest_bytes(memoryview(self._small)) if self._hasher is None else self._hasher.digest()
+            if self._digest is not None and file.digest != self._digest:
+                raise DigestMismatch("The bytes that arrived are not the declared ones.")
+            file.inode = self._stage().inode
+            return self._files.publish(self._who, self._root, file, self._once)
+        finally:
+            self._end(file.published is None)
+
+    def _stage(self) -> Stat:
+        if self._staged is None:
+            return self._files.store(self._root).stage_small(self._file.staged, bytes(self._small))
+        self._flush()
+        return self._staged.stat()
+
+    def abort(self) -> None:
+        """Nothing comes of it; may be called at any time and twice."""
+        self._end(self._staged is not None)
+
+    def _end(self, drop: bool) -> None:
+        staged, self._staged = self._staged, None
+        if staged is not None:
+            self._file.inode = self._file.inode or staged.stat().inode
+            staged.close()
+        if drop:
+            drop_quietly(self._files.store(self._root), self._file)
+
+
+def drop_quietly(store: Content, file: File) -> None:
+    """Remove the staging file of something that failed already, if it surely is ours; the sweep gets what this leaves."""
+    try:
+        stat = store.look_staged(file.staged)
+        if stat is not None and stat.inode == file.inode:
+            store.drop_staged(file.staged)
+    except CloudError:
+        return
+
+
+def _staged(store: Content, key: str, item: PackItem, data: bytes) -> File:
+    """One file of a pack, staged."""
+    if item.size != len(data) or len(data) > MAX_PACK_FILE_BYTES:
+        raise BadRequest("The size does not fit.")
+    digest = digest_bytes(data)
+    if item.digest is not None and bytes.fromhex(parse_digest(item.digest)) != digest:
+        raise DigestMismatch("The bytes that arrived are not the declared ones.")
+    if item.node is not None:
+        if item.base is None or item.base < 1 or item.parent is not None or item.name is not None:
+            raise BadRequest("New content of a node needs its `base` and no place.")
+        place = (_NOWHERE, "", NodeId(item.node), item.base)
+    elif item.parent is None or item.name is None:
+        raise BadRequest("A file needs `parent` and `name`, or `node` and `base`.")
+    else:
+        place = (NodeId(item.parent), check_name(item.name), _NOWHERE, 0)
+    parent, name, node, base = place
+    stat = store.stage_small(key, data)
+    return File(key, parent, name, len(data), digest, stat.inode, item.mtime_ns, node, base)
