@@ -19,7 +19,7 @@ from homestow.client.ports.state import OpenUpload, Sent
 from homestow.client.running.reading import ensure_still, opened, read_small
 from homestow.client.running.work import Work, in_packs, value_of
 from homestow.values.digests import BLOCK_SIZE, Digest
-from homestow.values.errors import CloudError, DigestMismatch, NotFound, Unreachable, UploadGone
+from homestow.values.errors import CloudError, DigestMismatch, NotFound, PathTaken, Stale, Unreachable, UploadGone
 from homestow.values.ids import NodeId
 from homestow.values.nodes import Node
 
@@ -221,8 +221,9 @@ class _Sending:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._reading.close()
-        if isinstance(error, LocalChanged | DigestMismatch):
-            # What it was of is no more, or not what was sent (R19, SC-135).
+        if isinstance(error, LocalChanged | DigestMismatch | NotFound | PathTaken | Stale):
+            # What it was of is no more, or not what was sent (R19, SC-135); or where it should go is not there any more,
+            # which an upload cannot change (SC-154): the next one begins at the place that is right by then.
             self._work.remote.cancel(self._state.id)
             self._work.state.drop_upload(self._file.item)
 

@@ -1,0 +1,89 @@
+"""The judges of a simulated run: nothing lost (P3), nothing half (P2), all equal (P4), and then quiet (P5)."""
+
+import random
+from collections.abc import Iterator
+
+from tests.simulation.backends import Backend, Entry, Path
+from tests.simulation.ledger import Ledger, Token, tokens_of
+
+from homestow.client.adapters.disk_memory import SimDisk
+from homestow.client.adapters.tree_memory import PRIVATE
+from homestow.client.ports.localtree import SeenKind
+from homestow.values.paths import nfc
+
+_SHOWN = 40
+
+
+def disk_tree(disk: SimDisk) -> dict[Path, Entry]:
+    """What a person sees in the job's folder, names in NFC, symlinks and special files left out."""
+    found: dict[Path, Entry] = {}
+    for path, inode in disk.walk():
+        if path[0] == PRIVATE or inode.kind in (SeenKind.LINK, SeenKind.OTHER):
+            continue
+        content = bytes(inode.data) if inode.kind is SeenKind.FILE else None
+        found[tuple(nfc(name) for name in path)] = Entry(content, inode.mtime_ns if content is not None else 0)
+    return found
+
+
+def disk_tokens(disk: SimDisk) -> set[Token]:
+    """Every token a person could still find on the disk."""
+    found: set[Token] = set()
+    for _, inode in disk.walk():
+        found |= tokens_of(bytes(inode.data))
+    return found
+
+
+def halves(ledger: Ledger, where: str, tree: dict[Path, Entry]) -> Iterator[str]:
+    """Files whose content nobody ever left like that."""
+    for path, entry in tree.items():
+        if entry.content is not None and entry.content not in ledger.whole:
+            yield f"P2: {where} shows {'/'.join(path)!r} with content nobody wrote: {entry.content[:_SHOWN]!r}"
+
+
+def lost(ledger: Ledger, backend: Backend) -> Iterator[str]:
+    """Tokens that the server has nowhere."""
+    found: set[Token] = set()
+    for content in backend.contents():
+        found |= tokens_of(content)
+    for story in ledger.missing(found):
+        yield f"P3: lost {story}"
+
+
+def _clashing(tree: dict[Path, Entry]) -> set[Path]:
+    """Places that a case-folding disk cannot show all of."""
+    by_key: dict[Path, list[Path]] = {}
+    for path in tree:
+        by_key.setdefault(tuple(name.casefold() for name in path), []).append(path)
+    return {path for paths in by_key.values() if len(paths) > 1 for path in paths}
+
+
+def differences(server: dict[Path, Entry], disk: SimDisk, device: str) -> Iterator[str]:
+    """Where a disk and the server do not show the same; a case clash excuses what it hides (R15)."""
+    local = disk_tree(disk)
+    excused = _clashing(server) if disk.kind.folds_case else set()
+    step = max(10**9, disk.kind.mtime_step_ns)
+    for path in sorted(server.keys() | local.keys()):
+        if any(path[:depth] in excused for depth in range(1, len(path) + 1)):
+            continue
+        there, here = server.get(path), local.get(path)
+        name = "/".join(path)
+        if there is None or here is None:
+            yield f"P4: {device}: {name!r} is {'only here' if there is None else 'only on the server'}"
+        elif there.content != here.content:
+            yield f"P4: {device}: {name!r} has other content than on the server"
+        elif abs(there.mtime_ns - here.mtime_ns) >= step:
+            yield f"P4: {device}: {name!r} has mtime {here.mtime_ns}, on the server {there.mtime_ns}"
+
+
+def power_loss(disk: SimDisk, ledger: Ledger, safe: set[Token], dice: random.Random) -> None:
+    """Let a disk lose its power. What only its memory had is excused; what was durable or is in `safe` is not."""
+    durable = disk.durable_contents()
+    kept: set[Token] = set(safe)
+    for content in durable:
+        kept |= tokens_of(content)
+    before = disk_tokens(disk)
+    disk.power_loss(dice)
+    ledger.forget(before - disk_tokens(disk) - kept)
+    for _, inode in disk.walk():
+        if inode.kind is SeenKind.FILE:
+            ledger.stands(bytes(inode.data))

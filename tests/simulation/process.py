@@ -1,0 +1,56 @@
+"""One life of a client process: the real sync engine on simulated ports, its state in a SQLite database in memory."""
+
+from homestow.client.adapters.clock_memory import InlineWorkers, SeededChance, SimClock
+from homestow.client.adapters.state_sqlite import SqliteState
+from homestow.client.adapters.tree_memory import SimWatcher
+from homestow.client.ports.localtree import LocalTree
+from homestow.client.ports.remote import Remote
+from homestow.client.running.cycle import Cycle
+from homestow.client.running.outcome import Outcome
+
+
+class Process:
+    """Started with the bytes of what an earlier life had committed, None for a new state.
+
+    Every other pass looks only where the watcher says that something happened.
+    """
+
+    def __init__(
+        self,
+        tree: LocalTree,
+        remote: Remote,
+        store: bytes | None,
+        clock: SimClock,
+        chance: SeededChance,
+        watcher: SimWatcher | None,
+        device: str,
+        settle_s: float,
+    ) -> None:
+        if store is not None:
+            tree.check_root()
+        tree.prepare()
+        self._state = SqliteState(":memory:")
+        if store is not None:
+            self._state._db.deserialize(store)
+        self._watcher = watcher
+        self._passes = 0
+        self._cycle = Cycle(tree, remote, self._state, clock, chance, InlineWorkers(), device=device, settle_s=settle_s)
+
+    def run(self) -> Outcome:
+        """One pass; how it ended."""
+        hints = self._watcher.take() if self._watcher is not None else None
+        self._passes += 1
+        return self._cycle.run_pass(hints if self._passes % 2 == 0 else None)
+
+    def accept_deletes(self) -> None:
+        """The user answers the brake: delete (SC-193)."""
+        self._cycle.accept_deletes()
+
+    def committed(self) -> bytes:
+        """What the state had committed; the process is no more."""
+        db = self._state._db
+        if db.in_transaction:
+            db.rollback()
+        store = db.serialize()
+        self._state.close()
+        return store

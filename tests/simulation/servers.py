@@ -1,0 +1,14 @@
+"""The servers a simulated run can have, by name."""
+
+from collections.abc import Callable
+
+from tests.simulation.backends import Backend, MemoryBackend
+
+from homestow.client.adapters.clock_memory import SimClock
+
+
+def _memory(clock: SimClock) -> Backend:
+    return MemoryBackend()
+
+
+SERVERS: dict[str, Callable[[SimClock], Backend]] = {"memory": _memory}

@@ -1,0 +1,65 @@
+"""Whole runs of real sync engines against a server, drawn from seeds (L2): nothing is lost, all ends equal and quiet.
+
+`HOMESTOW_LONG=1` runs many more. A failing run prints how to see it again; shrunk ones are kept in tests/regress/seeds.txt.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from tests.simulation.program import draw, from_line, to_line
+from tests.simulation.replay import headline
+from tests.simulation.servers import SERVERS
+from tests.simulation.situations import PROPERTY
+from tests.simulation.world import run
+
+LONG = os.environ.get("HOMESTOW_LONG") == "1"
+SCHEDULES = {"memory": 20_000 if LONG else 300, "service": 5_000 if LONG else 200}
+BATCH = 50
+REGRESS = Path(__file__).parents[1] / "regress" / "seeds.txt"
+
+def _batches() -> Iterator[tuple[str, int]]:
+    for server in SERVERS:
+        for first in range(0, SCHEDULES[server], BATCH):
+            yield server, first
+
+
+@pytest.mark.parametrize("server, first", list(_batches()))
+def test_schedules(server: str, first: int, record_property: Callable[[str, object], None]) -> None:
+    """No seed loses a token, shows half a file, ends unequal or stays restless (P2 to P5, P8)."""
+    failures: list[str] = []
+    cells: list[str] = []
+    for seed in range(first, first + BATCH):
+        program = draw(seed)
+        verdict = run(program, SERVERS[server])
+        cells.extend(" ".join(cell) for cell in sorted(verdict.cells))
+        if verdict.problems:
+            failures.append("\n".join((headline(program) + f" --server {server}", *verdict.problems)))
+    record_property(PROPERTY, (server, BATCH, cells))
+    assert not failures, f"{len(failures)} of {BATCH} failed\n" + "\n\n".join(failures[:3])
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_the_same_seed_gives_the_same_run(server: str) -> None:
+    """Everything that happens is decided by the seed: two runs of one seed leave the same trace."""
+    for seed in range(50 if LONG else 12):
+        assert run(draw(seed), SERVERS[server]).trace == run(draw(seed), SERVERS[server]).trace, f"SEED={seed}"
+
+
+def _regress() -> list[str]:
+    return [line for line in REGRESS.read_text().splitlines() if line and not line.startswith("#")]
+
+
+@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("line", _regress())
+def test_once_broken_runs_stay_right(line: str, server: str) -> None:
+    """What a shrunk schedule showed once never comes back."""
+    verdict = run(from_line(line), SERVERS[server])
+    assert not verdict.problems, "\n".join(verdict.problems)
+
+
+def test_programs_survive_being_written() -> None:
+    """A program read from its line is the same program."""
+    for seed in range(20):
+        assert from_line(to_line(draw(seed))) == draw(seed)
