@@ -471,8 +471,8 @@ class Cycle:
         for folder in looked:
             self._held.pop(folder, None)
             self._held_items.pop(folder, None)
-        for folder, held in found.held_in:
-            self._held.setdefault(folder, []).append(held)
+        for folder, one in found.held_in:
+            self._held.setdefault(folder, []).append(one)
         for folder, item in found.held_items_in:
             self._held_items.setdefault(folder, set()).add(item)
 
