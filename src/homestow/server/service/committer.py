@@ -38,7 +38,7 @@ class Committer:
         recover: settles recorded intents; called before further changes when a batch could not be recorded.
     """
 
-    def __init__(self, ground: Ground, recover: Callable[[], None], *, inline: bool = False) -> None:
+    def __init__(self, ground: Ground, recover: Callable[[], object], *, inline: bool = False) -> None:
         self._ground = ground
         self._recover = recover
         self._broken: dict[RootId, StorageFailed] = {}
@@ -191,6 +191,8 @@ class Committer:
                 broken = self._broken.get(work.root)
                 if broken is not None:
                     raise StorageFailed(broken.message, **broken.facts)
+                if work.on_disk:
+                    self._ground.stores.get(work.root)  # a root that is away is no failure of its disk
                 work.at_ns = now
                 work.prepare(self._ground)
                 ready.append(work)
@@ -289,6 +291,7 @@ class _Barrier(Work[None]):
     """Nothing to do, but in order: alone, after everything before it."""
 
     exclusive = True
+    on_disk = False
 
     def __init__(self) -> None:
 

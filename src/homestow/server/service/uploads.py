@@ -445,6 +445,7 @@ class _BeginUpload(Work[str]):
 
     gives = str
     displaces = False
+    on_disk = False
 
     def __init__(self, who: Principal, upload: UploadRow, once: Once | None) -> None:
         super().__init__(who, upload.root, once)

@@ -77,6 +77,7 @@ class Work(Generic[T]):
         keys: what it touches; two works with a key in common are never in one batch.
         exclusive: it moves or removes a folder and needs the whole tree for itself.
         displaces: it moves content that is already there, so its intent must be durable before it is carried out.
+        on_disk: it does something in the root's store, which must be there.
         durable: it must survive a power cut when it is answered; False for what may be done again.
         staged: staging files that must be durable first.
         touched: visible folders whose renames must be durable before it is recorded; filled by `carry_out`.
@@ -86,6 +87,7 @@ class Work(Generic[T]):
     exclusive = False
     displaces = True
     durable = True
+    on_disk = True
 
     def __init__(self, who: Principal, root: RootId, once: Once | None = None) -> None:
         self.who = who
@@ -152,6 +154,7 @@ class RowsWork(Work[T]):
     """A change of rows alone, in the committer's order."""
 
     displaces = False
+    on_disk = False
 
     def __init__(
         self, who: Principal, root: RootId, change: Callable[[Rows], T], keys: Collection[Hashable] = (),
