@@ -111,6 +111,8 @@ class _Scan:
             self.found.skip(folder.location, error.message)
             return []
         self.found.seen += len(entries)
+        if self.fresh:
+            return self._adopt(folder, entries)
         rows = {} if folder.id is None else {_disk_name(row): row for row in self.catalogue.lying_in(folder.id)}
         if rows and not entries and self._is_other(folder):
             self.found.skip(folder.location, "another, empty folder is there now, as when a disk is not mounted")
@@ -135,6 +137,26 @@ class _Scan:
         for name, row in rows.items():
             if row.id not in self.claimed:
                 self.missing[row.id] = (row, (*folder.location, name))
+        return below
+
+    def _adopt(self, folder: Folder, entries: Iterable[Entry]) -> list[Folder]:
+        """All is new in a root that is being adopted; the folders in this one."""
+        below: list[Folder] = []
+        add, location, deep = self.new.append, folder.location, len(folder.location) + 1 >= MAX_DEPTH
+        for name, stat in entries:
+            kind = stat.kind
+            if kind is EntryKind.OTHER or deep or not name.isascii():
+                inner = self._differs(folder, Entry(name, stat), None, deep)
+                if inner is not None:
+                    below.append(inner)
+            elif kind is EntryKind.FILE:
+                add(New(folder, name, Kind.FILE, stat, None))
+            elif kind is EntryKind.FOLDER:
+                inner = Folder(None, (*location, name))
+                add(New(folder, name, Kind.FOLDER, stat, inner))
+                below.append(inner)
+            else:
+                add(New(folder, name, Kind.LINK, stat, None))
         return below
 
     def _is_other(self, folder: Folder) -> bool:
@@ -196,7 +218,7 @@ class _Scan:
             self.claimed.add(row.id)
             self.touches.append(Touch(row, at, entry.stat, None))
             return Folder(row.id, at)
-        return self._fresh(folder, entry, Kind.FOLDER)
+        return self._fresh_folder(folder, entry)
 
     def _link_differs(self, folder: Folder, entry: Entry, row: NodeRow | None) -> None:
         if row is not None:
@@ -210,9 +232,12 @@ class _Scan:
         else:
             self._fresh(folder, entry, Kind.LINK)
 
-    def _fresh(self, folder: Folder, entry: Entry, kind: Kind) -> Folder:
+    def _fresh(self, folder: Folder, entry: Entry, kind: Kind) -> None:
+        self.new.append(New(folder, entry.name, kind, entry.stat, None))
+
+    def _fresh_folder(self, folder: Folder, entry: Entry) -> Folder:
         inner = Folder(None, (*folder.location, entry.name))
-        self.new.append(New(folder, entry.name, kind, entry.stat, inner))
+        self.new.append(New(folder, entry.name, Kind.FOLDER, entry.stat, inner))
         return inner
 
     def _moved_from(self, stat: Stat, kind: str) -> NodeRow | None:
@@ -299,7 +324,7 @@ class _Scan:
         left: list[New] = []
         for new in self.new:
             rows = sizes.get(new.stat.size) if new.kind is Kind.FILE else None
-            digest = self._digest(new.inner.location, new.stat) if rows else None
+            digest = self._digest((*new.folder.location, new.name), new.stat) if rows else None
             same = [row for row in rows or () if row.digest == digest and row.id not in self.claimed]
             if same:
                 self.claimed.add(same[0].id)

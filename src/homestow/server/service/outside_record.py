@@ -28,13 +28,13 @@ class Folder:
 
 
 class New(NamedTuple):
-    """An entry no node is known for; `inner` is the entry itself, as the folder of what is in it."""
+    """An entry no node is known for; `inner` is the entry itself where it is a folder."""
 
     folder: Folder
     name: str
     kind: Kind
     stat: Stat
-    inner: Folder
+    inner: Folder | None
 
 
 class Move(NamedTuple):
@@ -267,7 +267,7 @@ class _Writer:
         size = files = 0
         made: list[NodeRow] = []
         for number, (one, name) in enumerate(named):
-            made.append(self._row(one, name, change + number))
+            made.append(self._row(NodeId(node + number), one, name, change + number))
             if one.kind is Kind.FILE:
                 size += one.stat.size
                 files += 1
@@ -275,11 +275,11 @@ class _Writer:
         self._rows.charge(self._root, live=size, files=files)
         self.done.new += len(made)
 
-    def _row(self, one: New, name: str, change: int) -> NodeRow:
+    def _row(self, node: NodeId, one: New, name: str, change: int) -> NodeRow:
         stat, parent = one.stat, _known(one.folder)
         is_file = one.kind is Kind.FILE
         return new_row(
-            _known(one.inner), self._root, parent, name, one.kind, change,
+            node, self._root, parent, name, one.kind, change,
             rev=int(is_file), size=stat.size if is_file else 0, mtime_ns=stat.mtime_ns,
             seen=seen_from(stat) if stat.inode or is_file else NOT_SEEN,
             loc_parent=None if name == one.name else parent, loc_name=None if name == one.name else one.name,
@@ -293,19 +293,20 @@ class _Writer:
         if not new:
             return
         node = self._rows.take_ids(len(new))
-        for number, one in enumerate(new):
-            one.inner.id = NodeId(node + number)
-        change = self._rows.take_numbers(len(new), {_known(one.folder) for one in new})
+        for number, (_, _, _, _, inner) in enumerate(new):
+            if inner is not None:
+                inner.id = NodeId(node + number)
+        change = self._rows.take_numbers(len(new), {_known(folder) for folder in {one.folder for one in new}})
         odd: dict[NodeId | None, set[str]] = {}
         size = files = 0
         made: list[NodeRow] = []
         root, no_one = self._root, SYSTEM
-        for folder, name, kind, (_, length, mtime_ns, ctime_ns, inode, birth_ns), inner in new:
-            rev, shown = 0, name
+        for folder, name, kind, (_, length, mtime_ns, ctime_ns, inode, birth_ns), _ in new:
+            rev, shown, word = 0, name, "file"
             if kind is Kind.FILE:
                 rev, files, size = 1, files + 1, size + length
             else:
-                length = 0
+                length, word = 0, kind.value
             if not name.isascii():
                 taken = odd.setdefault(folder.id, set())
                 shown = numbered(nfc(name), taken)
@@ -313,11 +314,12 @@ class _Writer:
             lies = (None, None) if shown == name else (folder.id, name)
             made.append(
                 NodeRow(
-                    _known(inner), root, folder.id, shown, kind.value, rev, change, change, length, mtime_ns, None, 0,
+                    node, root, folder.id, shown, word, rev, change, change, length, mtime_ns, None, 0,
                     *lies, inode, birth_ns, ctime_ns, mtime_ns, 0, no_one, None,
                 )
             )  # fmt: skip
             change += 1
+            node = NodeId(node + 1)
         self._rows.add(made)
         self._rows.charge(self._root, live=size, files=files)
         self.done.new += len(made)
@@ -345,7 +347,8 @@ class _Writer:
             if name in names:
                 name = numbered(name, names)
             names.add(name)
-            coming.add(one.inner)
+            if one.inner is not None:
+                coming.add(one.inner)
             named.append((one, name))
         return named
 
