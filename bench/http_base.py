@@ -19,7 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -228,14 +228,17 @@ class Row:
 
 
 def measured(servers: list[Server], rounds: int, run: Callable[[Server], float]) -> dict[str, tuple[float, float]]:
-    """Median figure and CPU seconds by server; rounds alternate between servers, so a slow minute hits all."""
+    """Median figure and CPU seconds by server; rounds go round the servers in turn, so slow moments hit all."""
     figures: dict[str, list[float]] = {server.name: [] for server in servers}
     cpu: dict[str, list[float]] = {server.name: [] for server in servers}
-    for _ in range(rounds):
-        for server in servers:
+    for number in range(rounds + 1):
+        turn = number % len(servers)
+        for server in servers[turn:] + servers[:turn]:
             before = server.cpu_s()
-            figures[server.name].append(run(server))
-            cpu[server.name].append(server.cpu_s() - before)
+            figure = run(server)
+            if number > 0:  # the first round only warms up
+                figures[server.name].append(figure)
+                cpu[server.name].append(server.cpu_s() - before)
     return {name: (statistics.median(values), statistics.median(cpu[name])) for name, values in figures.items()}
 
 
@@ -271,53 +274,42 @@ def compare(size: int, rounds: int, loops: list[str], only: str) -> int:
         )
         with nginx(root, work, program) as peer:
             servers = [peer]
-            from contextlib import ExitStack
-
             with ExitStack() as stack:
                 servers += [stack.enter_context(ours(root, work, f"ours/{loop}", loop)) for loop in loops]
-                sys.stdout.write(table(list(rows_of(servers, size, rounds, wrk, script, only))) + "\n")
+                sys.stdout.write(table(list(rows_of(servers, root, size, rounds, wrk, script, only))) + "\n")
     return 0
 
 
-def rows_of(servers: list[Server], size: int, rounds: int, wrk: str, script: Path, only: str) -> Iterator[Row]:
+def rows_of(
+    servers: list[Server], root: Path, size: int, rounds: int, wrk: str, script: Path, only: str
+) -> Iterator[Row]:
     """Measure one row after the other."""
     mib = size / MIB
 
     def mine(server: Server) -> bool:
         return server.name != "nginx"
 
-    runs: list[tuple[str, str, list[Server], Callable[[Server], float]]] = [
-        ("download", "MiB/s", servers, lambda s: mib / download(s, "/big", size, tls=False)),
-        ("download over TLS", "MiB/s", servers, lambda s: mib / download(s, "/big", size, tls=True)),
-        ("small GET, 4 KiB", "per s", servers, lambda s: small_gets(s, wrk, script)),
-        (
-            "upload, nginx by default",
-            "MiB/s",
-            servers,
-            lambda s: mib / upload(s, "/put" if mine(s) else "/default/put", size),
-        ),
-        (
-            "upload, nginx with 1 MiB buffer",
-            "MiB/s",
-            servers,
-            lambda s: mib / upload(s, "/put" if mine(s) else "/buffered/put", size),
-        ),
-        (
-            "upload, ours fsynced",
-            "MiB/s",
-            servers,
-            lambda s: mib / upload(s, "/put?sync" if mine(s) else "/buffered/put", size),
-        ),
-        (
-            "upload over TLS (nginx: plain)",
-            "MiB/s",
-            servers,
-            lambda s: mib / (upload(s, "/put", size, tls=True) if mine(s) else upload(s, "/buffered/put", size)),
-        ),
+    def put(server: Server, path: str, peer_path: str, *, tls: bool = False) -> float:
+        # Gone before the clock starts, so that every server writes into memory the last one has just given back.
+        for target in (root / "ours.put", root / "default" / "put", root / "buffered" / "put"):
+            target.unlink(missing_ok=True)
+        os.sync()
+        if mine(server):
+            return mib / upload(server, path, size, tls=tls)
+        return mib / upload(server, peer_path, size)
+
+    runs: list[tuple[str, str, Callable[[Server], float]]] = [
+        ("download", "MiB/s", lambda s: mib / download(s, "/big", size, tls=False)),
+        ("download over TLS", "MiB/s", lambda s: mib / download(s, "/big", size, tls=True)),
+        ("small GET, 4 KiB", "per s", lambda s: small_gets(s, wrk, script)),
+        ("upload, nginx by default", "MiB/s", lambda s: put(s, "/put", "/default/put")),
+        ("upload, nginx with 1 MiB buffer", "MiB/s", lambda s: put(s, "/put", "/buffered/put")),
+        ("upload, ours fsynced, nginx 1 MiB", "MiB/s", lambda s: put(s, "/put?sync", "/buffered/put")),
+        ("upload over TLS, nginx plain 1 MiB", "MiB/s", lambda s: put(s, "/put", "/buffered/put", tls=True)),
     ]
-    for what, unit, some, run in runs:
+    for what, unit, run in runs:
         if only in what:
-            yield Row(what, unit, measured(some, rounds, run), "nginx")
+            yield Row(what, unit, measured(servers, rounds, run), "nginx")
 
 
 def prepare(root: Path, work: Path, size: int) -> None:

@@ -8,6 +8,7 @@ from typing import Final
 from aiohttp import web
 
 _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
+_NO_FACTS: Final[Mapping[str, object]] = MappingProxyType({})
 
 
 class HttpProblem(Exception):
@@ -63,10 +64,16 @@ class ClientGone(Exception):
 
 
 def problem_response(
-    status: int, code: str, message: str, request_id: str, headers: Mapping[str, str] = _NO_HEADERS
+    status: int,
+    code: str,
+    message: str,
+    request_id: str,
+    headers: Mapping[str, str] = _NO_HEADERS,
+    facts: Mapping[str, object] = _NO_FACTS,
 ) -> web.Response:
-    """The JSON answer for an error; never cached."""
-    body = json.dumps({"code": code, "message": message, "request_id": request_id}).encode()
+    """The JSON answer for an error; never cached. `facts` are values a program may want."""
+    problem = {"code": code, "message": message, "request_id": request_id, "facts": dict(facts)}
+    body = json.dumps(problem).encode()
     response = web.Response(status=status, body=body, content_type="application/json", headers=headers)
     response.headers.setdefault("Cache-Control", "private, no-store")
     return response
