@@ -250,19 +250,15 @@ class _Writer:
             return
         node = self._rows.take_ids(len(named))
         for number, (one, _) in enumerate(named):
-            one.inner.id = NodeId(node + number)
+            if one.inner is not None:
+                one.inner.id = NodeId(node + number)
         notes = [
             Note(
-                self._root,
-                _known(one.inner),
-                ChangeKind.CREATED,
-                self._now_ns,
-                SYSTEM,
-                NO_DEVICE,
+                self._root, NodeId(node + number), ChangeKind.CREATED, self._now_ns, SYSTEM, NO_DEVICE,
                 (_known(one.folder),),
             )
-            for one, _ in named
-        ]
+            for number, (one, _) in enumerate(named)
+        ]  # fmt: skip
         change = self._rows.note(notes)
         size = files = 0
         made: list[NodeRow] = []
