@@ -188,6 +188,18 @@ class TestFeed:
 
         assert [node.id for node in told if node.gone] == [folder.id]
 
+    def test_what_was_moved_into_a_folder_and_deleted_with_it_is_told(self, remote: Remote) -> None:
+        """A reader that knows a node at its old place hears that it is gone, though only the folder was deleted."""
+        folder = remote.make_folder(top(remote), "d")
+        file = put(remote, "f")
+        _, cursor = every(remote)
+        remote.move(file.id, folder.id, "f", file.change)
+        remote.delete(folder.id, remote.node(folder.id).below)
+
+        told, _ = feed(remote, cursor)
+
+        assert {node.id for node in told if node.gone} >= {folder.id, file.id}
+
     def test_changes_during_a_listing_are_not_missed(self, two: Two) -> None:
         """The cursor of a listing stands before its first page: whatever came meanwhile is in the feed."""
         mine, other = two

@@ -192,7 +192,8 @@ class TreePage(Wire, frozen=True, kw_only=True, omit_defaults=False):
 class Changes(Wire, frozen=True, kw_only=True, omit_defaults=False):
     """The latest state of every node changed since the cursor, oldest change first; `more`: ask again at once.
 
-    A node deleted with its folder is not told: the folder is. A folder that came back is told with everything in it.
+    A gone folder stands for everything in it; what else changed in it since the cursor is told as gone too. A folder that
+    came back is told with everything in it.
     """
 
     nodes: list[Node]

@@ -269,7 +269,8 @@ class MemoryRemote:
         if since.epoch != server.epoch or not server.compacted <= since.number <= server.change:
             raise CursorGone("List the root anew.")
         changed = sorted((n for n in server.nodes.values() if n.change > since.number), key=lambda n: n.change)
-        told = [n for n in changed if n.parent is None or server.is_live(n.parent)]
+        # What came into a folder and was deleted with it is told as gone: its reader may know it elsewhere.
+        told = [n if n.parent is None or server.is_live(n.parent) else replace(n, gone=True) for n in changed]
         page = told[: server.page]
         more = len(told) > len(page)
         return Feed(page, str(Cursor(server.epoch, page[-1].change if more else server.change)), more)

@@ -190,9 +190,10 @@ class SimTree:
             self.disk.flush(self.disk.folder(path[:-1]))
         except OSError as error:
             raise _translate(error, path) from error
+        stamp = self.disk.stamp(inode)
         self.between("put:done", path)
         self._living()
-        return self.disk.stamp(inode)
+        return stamp
 
     def put_small(self, files: list[tuple[LocalPath, bytes, int]]) -> list[Stamp | CloudError]:
         """Publish small files at free names, durable together."""

@@ -269,7 +269,7 @@ class CatalogueReads(Journal, Protocol):
     def changed(self, root: RootId, after: int, limit: int) -> tuple[list[NodeRow], int, bool]:
         """Nodes of a root whose last change is later than `after`, oldest first; the number read up to; whether there is more.
 
-        Nodes below a deleted folder are left out.
+        Nodes below a deleted folder are gone here: one that came into it since `after` may be known elsewhere to the reader.
         """
 
     def trash(self, root: RootId, before: int, limit: int) -> list[NodeRow]:

@@ -144,7 +144,12 @@ class Reads:
         more = len(rows) == limit
         if rows:
             last = rows[-1].change if more else max(last, rows[-1].change)
-        return [row for row in rows if row.parent is None or self._stands_in(row.parent)], max(last, after), more
+        # What came into a folder and was deleted with it is told as gone: a reader may know it at another place.
+        told = [
+            row if row.parent is None or self._stands_in(row.parent) else row._replace(gone=row.gone or row.change)
+            for row in rows
+        ]
+        return told, max(last, after), more
 
     def trash(self, root: RootId, before: int, limit: int) -> list[NodeRow]:
         """Deleted and kept, newest first."""
