@@ -19,7 +19,7 @@ from homestow.server.rules.passwords import check_password, check_user_name, dev
 from homestow.server.rules.throttle import account_key, address_key
 from homestow.server.service.hashing import Hashing
 from homestow.values.errors import LoginFailed, LoginNeeded, NotFound, SignupClosed, TooManyTries
-from homestow.values.ids import DeviceId
+from homestow.values.ids import AccountId, DeviceId
 
 MAX_TOKEN = 256
 _MAX_CACHED = 10_000
@@ -217,6 +217,10 @@ class Accounts:
     def all(self) -> list[Account]:
         """All accounts by name."""
         return self._store.accounts()
+
+    def names(self) -> dict[AccountId, str]:
+        """The name of every account, to show who did something."""
+        return {account.id: account.name for account in self._store.accounts()}
 
     def set_password(self, name: str, password: str) -> None:
         """Set somebody's password; all devices of that account are logged out. Raises `NotFound`, `WeakPassword`."""

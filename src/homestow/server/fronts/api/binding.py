@@ -1,0 +1,115 @@
+"""What all calls of the native API have in common: read the ask, find out who asks, cross the border, answer."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import msgspec
+from aiohttp import web
+
+from homestow.server.border import Border
+from homestow.server.fronts.api.asking import Ask, read_ask, read_message
+from homestow.server.fronts.http.connection import Request
+from homestow.server.fronts.http.problems import HttpProblem, problem_response
+from homestow.server.fronts.http.receiving import read_body
+from homestow.server.rules.access import Principal
+from homestow.server.service.services import Services
+from homestow.values.errors import Busy, CloudError, CursorGone, Forbidden, TooManyTries
+from homestow.values.ids import SYSTEM
+from homestow.wire.api import EPOCH_HEADER, MAX_JSON_BYTES, Body, Call, Wire
+from homestow.wire.api_status import status_of
+
+OPERATOR: Final = Principal(SYSTEM, "operator", admin=True, operator=True)
+"""Who asks over the owner-only local socket."""
+
+Use = Callable[[Services, Principal, Ask, Wire | None], object]
+"""A use case as the table of calls has it: runs in a worker; gives a message, a node or None."""
+
+Handler = Callable[[Request], Awaitable[web.StreamResponse]]
+_encode = msgspec.json.Encoder().encode
+_NOBODY: Final = Principal(SYSTEM, "")
+
+
+class Bench:
+    """Where handlers work: the use cases, the border, and what every answer bears."""
+
+    def __init__(self, services: Services, border: Border) -> None:
+        self.services = services
+        self.border = border
+
+    def who(self, ask: Ask) -> Principal:
+        """Who asks; in a worker, since a token may have to be looked up.
+
+        Raises:
+            LoginNeeded: nobody that we know.
+            Forbidden: an operator's call by somebody else.
+        """
+        if ask.operator and ask.token is None:
+            return OPERATOR
+        if ask.call.open and ask.token is None:
+            return _NOBODY
+        who = self.services.accounts.check(ask.need_token())
+        if ask.call.operator and not (who.admin or who.operator):
+            raise Forbidden("Only an administrator may do this.")
+        return who
+
+    def headers(self) -> dict[str, str]:
+        """Headers of every answer; the epoch tells a Homestow server from whatever else may answer (SC-171)."""
+        return {EPOCH_HEADER: self.services.epoch(), "Cache-Control": "private, no-store"}
+
+    def json(self, call: Call, body: bytes | None) -> web.Response:
+        """The answer of a call that went well."""
+        if body is None:
+            return web.Response(status=call.status, headers=self.headers())
+        headers = self.headers()
+        headers["Content-Type"] = "application/json"
+        return web.Response(status=call.status, headers=headers, body=body)
+
+    def problem(self, request: Request, error: CloudError) -> web.Response:
+        """The answer of a call that failed: status by the one table, code, message and facts."""
+        headers = self.headers()
+        if isinstance(error, Busy | TooManyTries):
+            headers["Retry-After"] = str(error.facts.get("retry_after_s", 1))
+        status = status_of(error.code)
+        if status == 401:
+            headers["WWW-Authenticate"] = "Bearer"
+        return problem_response(status, error.code, error.message, request.request_id, headers, facts=error.facts)
+
+    def guarded(self, handler: Handler) -> Handler:
+        """A handler whose `CloudError`s become answers."""
+
+        async def answer(request: Request) -> web.StreamResponse:
+            try:
+                self._check_epoch(request)
+                return await handler(request)
+            except CloudError as error:
+                return self.problem(request, error)
+            except HttpProblem as problem:
+                headers = {**self.headers(), **problem.headers}
+                raise HttpProblem(problem.status, problem.code, problem.message, headers) from problem
+
+        return answer
+
+    def _check_epoch(self, request: Request) -> None:
+        """Refuse a client that means another life of the store: its node ids may be somebody else's here (R23)."""
+        meant = request.headers.get(EPOCH_HEADER)
+        if meant is not None and meant != self.services.epoch():
+            raise CursorGone("This server was restored from a backup since you last asked; list everything anew.")
+
+    def plain(self, call: Call, use: Use) -> Handler:
+        """The handler of a call whose request and answer are messages: one crossing, JSON read and written over there."""
+        kind = call.takes if isinstance(call.takes, type) else None
+        short = call.method == "GET"
+
+        async def handle(request: Request) -> web.StreamResponse:
+            body = await read_body(request, cap=MAX_JSON_BYTES) if kind is not None else None
+            ask = read_ask(call, request, body if body is not None else b"")
+
+            def work() -> bytes | None:
+                message = None if kind is None else read_message(kind, body or b"")
+                result = use(self.services, self.who(ask), ask, message)
+                return None if result is None else _encode(result)
+
+            answer = await (self.border.grouped(work) if short else self.border.run(work))
+            return self.json(call, None if call.gives is Body.NONE else answer)
+
+        return self.guarded(handle)

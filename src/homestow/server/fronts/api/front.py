@@ -1,0 +1,20 @@
+"""The native API as routes: every call of `wire.api` gets its handler, or the server does not start."""
+
+from homestow.server.fronts.api import accounts, files
+from homestow.server.fronts.api.binding import Bench
+from homestow.server.fronts.api.bodies import Bodies
+from homestow.server.fronts.api.feed import Feed
+from homestow.server.fronts.http.routing import Router
+from homestow.wire.api import CALLS, PREFIX
+
+
+def add_routes(router: Router, bench: Bench) -> Feed:
+    """Put all calls on a router; the feed that was made for it, to be closed with the server. On the running loop."""
+    feed = Feed(bench)
+    uses = {**accounts.USES, **files.USES}
+    special = {**Bodies(bench).handlers(), "changes": feed.changes}
+    for call in CALLS:
+        use = uses.get(call.name)
+        handler = bench.guarded(special[call.name]) if use is None else bench.plain(call, use)
+        router.add(call.method, PREFIX + call.path, handler)
+    return feed
