@@ -23,8 +23,13 @@ def passing_name(item: int) -> str:
 
 
 def changed_here(here: LocalItem, base: SyncedItem) -> bool | None:
-    """Whether the file's content on disk is not the agreed one; None: only reading it can tell (SC-010, SC-011, R26)."""
-    if here.digest is not None and base.digest is not None:
+    """Whether the file's content on disk is not the agreed one; None: only reading it can tell (SC-010, SC-011, R26).
+
+    A base without digest is content that only the server has seen (one-way up): the disk's is another.
+    """
+    if base.digest is None:
+        return True
+    if here.digest is not None:
         return here.digest != base.digest
     if here.size != base.size:
         return True

@@ -201,8 +201,11 @@ class Schedule:
                 if blocker not in on_stack:
                     stack.append(blocker)
                     on_stack.add(blocker)
-                elif not self._pass(stack[stack.index(blocker) :]):
+                elif (freed := self._pass(stack[stack.index(blocker) :])) is None:
                     self._failed.add(item)
+                else:
+                    while stack[-1] != freed:
+                        on_stack.discard(stack.pop())
             else:
                 self._failed.add(item)
 
@@ -221,15 +224,12 @@ class Schedule:
                         self._clashed[item] = other
                 return other
         if want is Want.MOVE and self._side.is_folder(item):
-            above: int | None = parent
             mover = item
-            while above is not None and above != self._side.top:
+            for above in (parent, *self._above(parent)):
                 if above == item:
                     return mover
                 if mover == item and above in self._pending and above not in self._failed:
                     mover = above
-                place = self._place(above)
-                above = None if place is None else place[0]
         return None
 
     def _still_in(self, folder: int) -> int | None:
@@ -260,21 +260,38 @@ class Schedule:
                 step = self._side.make(item)
                 (self._out.shape if self._side.is_folder(item) else self._out.files).append(step)
 
-    def _pass(self, circle: list[int]) -> bool:
-        """Break a circle: one that moves, and whose name another one in it wants, goes aside for a moment."""
+    def _pass(self, circle: list[int]) -> int | None:
+        """Break a circle: one that moves, and whose name another one in it wants, goes aside for a moment.
+
+        Gives the one whose way is free now; None when nothing in the circle can go aside.
+        """
         for waiter, blocker in zip(circle, (*circle[1:], circle[0]), strict=True):
-            want, _ = self._pending[blocker]
-            waits, (parent, name) = self._pending[waiter]
-            if want is not Want.MOVE or waits is Want.DELETE or blocker not in self._having(parent, name):
-                continue
-            if (place := self._place(blocker)) is None or place[1] == passing_name(blocker):
-                continue
-            aside = (place[0], passing_name(blocker))
-            self._leave(blocker)
-            self._enter(blocker, aside)
-            self._out.shape.append(self._side.move(blocker, aside))
-            return True
-        return False
+            aside = self._aside(waiter, blocker)
+            if aside is not None:
+                self._leave(blocker)
+                self._enter(blocker, aside)
+                self._out.shape.append(self._side.move(blocker, aside))
+                return waiter
+        return None
+
+    def _aside(self, waiter: int, blocker: int) -> Place | None:
+        """Where the blocker can go so that the waiter's way is free."""
+        want, (target, _) = self._pending[blocker]
+        waits, (parent, name) = self._pending[waiter]
+        place = self._place(blocker)
+        if want is not Want.MOVE or place is None or place[1] == passing_name(blocker):
+            return None
+        if waits is Want.DELETE:
+            # Out of the folder that is to go, to where it shall be in the end but for the name.
+            around = [target, *self._above(target)]
+            return None if not self._alive(target) or waiter in around or blocker in around else (target, passing_name(blocker))
+        return (place[0], passing_name(blocker)) if blocker in self._having(parent, name) else None
+
+    def _above(self, folder: int) -> Iterator[int]:
+        """The folders above, up to the top."""
+        while folder != self._side.top and (place := self._place(folder)) is not None:
+            folder = place[0]
+            yield folder
 
     # --- who is where, in the mind ------------------------------------------------------------------------------------
 
