@@ -97,7 +97,11 @@ class Scan:
         for item in trees.kids_here(folder):
             known = local[item] if item in local else synced[item]
             if known is not None:
-                kids[known.name if known.disk is None else known.disk] = item
+                name = known.name if known.disk is None else known.disk
+                if name in kids:
+                    # We put one where the other was no more: whichever is not what the disk shows is missing.
+                    self._missing.add(kids[name])
+                kids[name] = item
         unknown: list[Seen] = []
         file_kind, folder_kind, deep = SeenKind.FILE, SeenKind.FOLDER, self._deep
         for seen in listing:
