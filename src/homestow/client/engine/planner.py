@@ -332,8 +332,8 @@ class _Planner:
 
     # --- two items, one name ------------------------------------------------------------------------------------------
 
-    def _clashes(self) -> tuple[list[Action], set[int]]:
-        """Items that want a name which another one keeps, and what frees it (R12, R14, R15)."""
+    def _clashes(self) -> tuple[list[Action], dict[int, int]]:
+        """What frees a name that another item keeps, and the items that do so with the folder they do it in (R12, R14, R15)."""
         deleted = (self.dropped_here.keys() | self.dropped_there.keys()) - self.kept
         wanted: dict[Place, list[int]] = {}
         settled = Names(self.trees.kids_settled, self.trees.here)
@@ -345,11 +345,11 @@ class _Planner:
                 wanted[place] = rivals = [] if (found := settled.of(*place)) is None else [found]
             rivals.append(view.item)
         actions: list[Action] = []
-        losers: set[int] = set()
+        losers: dict[int, int] = {}
         for place, rivals in wanted.items():
             if len(rivals) > 1:
                 for loser in sorted(rivals, key=lambda item: self._rank(item, place))[1:]:
-                    losers.add(loser)
+                    losers[loser] = place[0]
                     if not self.undecided.intersection(rivals) and (step := self._give_way(loser, place)) is not None:
                         actions.append(step)
         return actions, losers
@@ -395,7 +395,7 @@ class _Planner:
                     return Brake(side, gone, files)
         return None
 
-    def _actions(self, losers: set[int]) -> list[Action]:
+    def _actions(self, losers: dict[int, int]) -> list[Action]:
         there = Schedule(there_side(self.trees))
         here = Schedule(here_side(self.trees, fold if self.rules.facts.folds_case else None))
         contents: list[Action] = []
@@ -404,7 +404,7 @@ class _Planner:
                 continue
             if view.item in losers:
                 if view.here is not None:
-                    here.vacate(view.item)
+                    here.vacate(view.item, losers[view.item])
                 continue
             self._act(view, here, there, contents)
         ups, downs = there.run(), here.run()

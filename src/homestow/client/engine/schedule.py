@@ -143,10 +143,10 @@ class Schedule:
         """The item shall go, a folder with all that is in it."""
         self._pending[item] = (Want.DELETE, (0, ""))
 
-    def vacate(self, item: int) -> None:
-        """Another step, taken before these, frees the item's name."""
+    def vacate(self, item: int, parent: int) -> None:
+        """Another step, taken before these, brings the item into `parent` under a name that nobody wants."""
         self._leave(item)
-        self._places[item] = None
+        self._enter(item, (parent, f"\0{item}"))
 
     # --- the order ----------------------------------------------------------------------------------------------------
 
