@@ -17,6 +17,7 @@ class SqlCatalogue(Reads):
     def __init__(self, database: Database) -> None:
         self._database = database
         self._cache = FolderCache()
+        self._counters: dict[str, int] = {}
         self._rows: SqlRows | None = None
 
     def _connection(self) -> sqlite3.Connection:
@@ -29,12 +30,14 @@ class SqlCatalogue(Reads):
     @contextmanager
     def write(self, relaxed: bool = False) -> Iterator[Rows]:
         """One transaction; nested ones are parts of the outer one."""
-        with self._database.write(relaxed) as connection:
+        made: list[SqlRows] = []
+        with self._database.write(relaxed, lambda: self._committed(made)) as connection:
             if self._rows is not None:
                 with self._rows.part():
                     yield self._rows
                 return
-            rows = self._rows = SqlRows(connection, self._database, self._cache)
+            rows = self._rows = SqlRows(connection, self._database, self._cache, self._counters)
+            made.append(rows)
             try:
                 yield rows
                 rows.flush()
@@ -44,5 +47,10 @@ class SqlCatalogue(Reads):
                 raise
             finally:
                 self._rows = None
-        if rows.moved:
-            self._cache.clear()
+
+    def _committed(self, made: list[SqlRows]) -> None:
+        """Before the next transaction can begin: its counters go on from ours, and moved folders are looked up anew."""
+        for rows in made:
+            self._counters.update(rows.counters)
+            if rows.moved:
+                self._cache.clear()

@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -101,13 +101,14 @@ class Database:
         return connection
 
     @contextmanager
-    def write(self, relaxed: bool = False) -> Iterator[sqlite3.Connection]:
+    def write(self, relaxed: bool = False, committed: Callable[[], None] | None = None) -> Iterator[sqlite3.Connection]:
         """One transaction, committed at the end of the block and undone by an exception; nested ones are parts of it.
 
         One thread at a time; keep it short.
 
         Args:
             relaxed: it survives a kill, but a power cut only once a later, not relaxed one was committed.
+            committed: called when it is (not for a nested one), before another one can begin.
         """
         with self._lock:
             if self._closed:
@@ -122,6 +123,8 @@ class Database:
                 yield self._writer
                 faultpoint("database.before_commit")
                 self._execute("COMMIT")
+                if committed is not None:
+                    committed()
                 faultpoint("database.committed")
             except BaseException:
                 self._roll_back()

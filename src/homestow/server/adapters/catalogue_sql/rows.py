@@ -18,15 +18,18 @@ from homestow.values.nodes import Kind
 class SqlRows(Reads):
     """One transaction's view of the catalogue; ends with it.
 
-    `moved`: paths of folders changed. `folders`: until then the shared folders, afterwards our own.
+    `counters`: last numbers given. `moved`: paths of folders changed. `folders`: until then the shared folders, afterwards our own.
     """
 
-    def __init__(self, connection: sqlite3.Connection, database: Database, shared: FolderCache) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, database: Database, shared: FolderCache, committed: dict[str, int]
+    ) -> None:
         self._writing = connection
         self._database = database
+        self._committed = committed
         self.folders = _Overlay(shared)
         self.moved = False
-        self._counters: dict[str, int] = {}
+        self.counters: dict[str, int] = {}
         self._below: dict[NodeId, int] = {}
         self._charges: dict[RootId, list[int]] = {}
 
@@ -57,11 +60,11 @@ class SqlRows(Reads):
     @contextmanager
     def part(self) -> Iterator[None]:
         """What is gathered here is as it was before if the block raises; for a savepoint that somebody else made."""
-        before = dict(self._counters), dict(self._below), {root: list(sums) for root, sums in self._charges.items()}
+        before = dict(self.counters), dict(self._below), {root: list(sums) for root, sums in self._charges.items()}
         try:
             yield
         except BaseException:
-            self._counters, self._below, self._charges = before
+            self.counters, self._below, self._charges = before
             self.folders.clear()
             raise
 
@@ -76,21 +79,23 @@ class SqlRows(Reads):
         self._below.clear()
         self._do_all(sql.CHARGE, [(root, *sums) for root, sums in self._charges.items() if any(sums)])
         self._charges.clear()
-        self._do_all(sql.SET_COUNTER, [(value, name) for name, value in self._counters.items()])
-        self._counters.clear()
+        self._do_all(sql.SET_COUNTER, [(value, name) for name, value in self.counters.items()])
 
     def _count(self, name: str, by: int) -> int:
         """Add to a counter; the first of the new numbers."""
-        value = self._counters.get(name)
-        if value is None:
-            value = int(self._one(sql.COUNTER, (name,))[0])
-        self._counters[name] = value + by
+        value = self._counter(name)
+        self.counters[name] = value + by
         return value + 1
+
+    def _counter(self, name: str) -> int:
+        value = self.counters.get(name)
+        if value is None:
+            value = self._committed.get(name)
+        return int(self._one(sql.COUNTER, (name,))[0]) if value is None else value
 
     def last(self) -> int:
         """Newest entry, those of this transaction included."""
-        number = self._counters.get("journal")
-        return super().last() if number is None else number
+        return self._counter("journal")
 
     def usage(self, roots: Collection[RootId]) -> dict[RootId, Usage]:
         """Room taken, this transaction's changes included."""
