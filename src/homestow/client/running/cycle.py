@@ -128,9 +128,13 @@ class Cycle:
         except Stopped:
             return self._outcome(Ending.STOPPED)
         except Trouble as trouble:
-            return self._outcome(Ending.TROUBLE, trouble.error)
-        except CloudError as error:
-            return self._outcome(Ending.TROUBLE, error)
+            error = trouble.error
+        except CloudError as other:
+            error = other
+        if work.stop():
+            # We closed the connections ourselves.
+            return self._outcome(Ending.STOPPED)
+        return self._outcome(Ending.TROUBLE, error)
 
     def once(self, wait: Callable[[float], None], patience_s: float = 15.0) -> Outcome:
         """Passes until both sides are settled, or nothing moves any more for `patience_s`.

@@ -1,0 +1,85 @@
+"""Wires a job from real parts; the one place of the client that knows them all, and imports each when it is needed."""
+
+from pathlib import Path
+
+from homestow.client.engine.sightings import PRIVATE_NAME
+from homestow.client.ports.watcher import Watcher
+from homestow.client.running.cycle import Cycle
+from homestow.client.running.daemon import Job, Stop
+from homestow.client.settings import SETTLE_S, JobSettings
+from homestow.values.errors import BadSettings, NotFound
+from homestow.values.ids import RootId
+
+
+def open_job(settings: JobSettings, *, continuous: bool = False) -> Job:
+    """A job ready to run: `once()`, or `run()` when `continuous`.
+
+    Raises:
+        CloudError: the server, the login, the root, the folder or the state cannot be used; `StoreLocked` when another
+            process keeps the folder in step (SC-195).
+    """
+    from homestow.client.adapters.clock_system import SystemChance, SystemClock, ThreadWorkers
+    from homestow.client.adapters.remote_api import ApiRemote
+    from homestow.client.adapters.state_sqlite import SqliteState
+    from homestow.client.adapters.tree_disk import DiskTree
+
+    root = root_id(settings)
+    tree = DiskTree(settings.folder, PRIVATE_NAME)
+    tree.prepare()
+    try:
+        state = SqliteState(_state_file(settings, root))
+        clock, chance, stop = SystemClock(), SystemChance(), Stop()
+        workers = ThreadWorkers(settings.workers)
+        remote = ApiRemote(settings.server, settings.token, root, settings.timeout_s)
+        follower = ApiRemote(settings.server, settings.token, root, settings.timeout_s) if continuous else None
+        cycle = Cycle(
+            tree, remote, state, clock, chance, workers, device=settings.device, direction=settings.direction,
+            settle_s=SETTLE_S if continuous else 0.0, accept_deletes=settings.accept_deletes, stop=stop,
+        )  # fmt: skip
+    except BaseException:
+        tree.close()
+        raise
+
+    def watch() -> Watcher:
+        from homestow.client.adapters.watch_os import OsWatcher
+
+        return OsWatcher(settings.folder, PRIVATE_NAME)
+
+    def close() -> None:
+        remote.close()
+        workers.close()
+        tree.close()
+
+    return Job(cycle, remote, follower, watch, clock, chance, stop, close)
+
+
+def root_id(settings: JobSettings) -> RootId:
+    """The root that the job means.
+
+    Raises:
+        NotFound: no root of that name, or none at all, is the account's to see.
+    """
+    from homestow.client.adapters.api_client import Client
+
+    client = Client(settings.server, settings.token, settings.timeout_s)
+    try:
+        roots = client.roots()
+    finally:
+        client.close()
+    if not roots:
+        raise NotFound("This account has no root on the server yet.")
+    if settings.root is None:
+        return RootId(roots[0].id)
+    for root in roots:
+        if root.name == settings.root:
+            return RootId(root.id)
+    names = ", ".join(sorted(root.name for root in roots))
+    raise NotFound(f"There is no root {settings.root!r} for this account on the server; there is: {names}.")
+
+
+def _state_file(settings: JobSettings, root: RootId) -> Path:
+    try:
+        settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadSettings(f"The folder {settings.data} cannot be made: {error.strerror}.") from error
+    return settings.state_path(root)

@@ -1,0 +1,213 @@
+"""A job that runs: once until settled, or on and on, woken by the watcher and by news from the server.
+
+One control loop does everything that decides; two threads only wake it: the watcher's, and one that waits on the feed.
+"""
+
+import threading
+from collections.abc import Callable
+
+from homestow.client.ports.clock import Chance, Clock
+from homestow.client.ports.remote import Remote
+from homestow.client.ports.watcher import Watcher
+from homestow.client.running.cycle import Cycle
+from homestow.client.running.outcome import Ending, Outcome
+from homestow.client.running.progress import Doing, Progress
+from homestow.client.running.work import FIRST_WAIT_S, LONGEST_WAIT_S
+from homestow.values.errors import CloudError
+
+RESCAN_S = 3600.0
+"""A full look at the disk at least so often, whatever the watcher says (SC-182)."""
+
+QUIET_S = 0.2
+"""After a hint so much time passes before looking, because changes come in swarms."""
+
+FEED_WAIT_S = 50
+_GRACE_S = 3.0
+"""So long a request under way may still take after `stop`, before its connection is closed."""
+
+
+class Stop:
+    """Says once and for all that we shall end; readable from every thread."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def __call__(self) -> bool:
+        """Whether we shall end."""
+        return self._event.is_set()
+
+    def set(self) -> None:
+        """End."""
+        self._event.set()
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, less when we shall end."""
+        self._event.wait(max(seconds, 0.0))
+
+
+class Job:
+    """One folder kept in step; made by `bootstrap.open_job`.
+
+    `once` or `run` is called by one thread; the other methods may be called from any.
+
+    Args:
+        cycle: does the passes; asks `stop`.
+        remote: the cycle's own sight of the server.
+        follower: another sight of it, with its own connections, for the long wait on the feed; None for `once` alone.
+        watch: begins to watch the folder.
+        close: lets go of everything the job stands on, called last.
+    """
+
+    def __init__(
+        self,
+        cycle: Cycle,
+        remote: Remote,
+        follower: Remote | None,
+        watch: Callable[[], Watcher],
+        clock: Clock,
+        chance: Chance,
+        stop: Stop,
+        close: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._cycle, self._remote, self._follower_remote, self._watch = cycle, remote, follower, watch
+        self._clock, self._chance, self._stop, self._close = clock, chance, stop, close
+        self._watcher: Watcher | None = None
+        self._paused = threading.Event()
+        self._rescan = threading.Event()
+        self._news = threading.Event()
+        self._taken = threading.Event()
+        self._troubles = 0
+
+    @property
+    def progress(self) -> Progress:
+        """What is going on, for another thread to read."""
+        return self._cycle.progress
+
+    def once(self) -> Outcome:
+        """Passes until both sides are settled."""
+        return self._cycle.once(self._stop.wait)
+
+    # --- steering -----------------------------------------------------------------------------------------------------
+
+    def pause(self) -> None:
+        """Begin nothing new until `resume`; the pass under way ends as it would."""
+        self._paused.set()
+        self._wake()
+
+    def resume(self) -> None:
+        """Go on, with a full look."""
+        self._rescan.set()
+        self._paused.clear()
+        self._wake()
+
+    def rescan(self) -> None:
+        """Look at everything soon."""
+        self._rescan.set()
+        self._wake()
+
+    def accept_deletes(self) -> None:
+        """The user answers the brake: delete (SC-193)."""
+        self._cycle.accept_deletes()
+        self._wake()
+
+    def stop(self) -> None:
+        """End `once` or `run` soon: between steps, inside transfers, and at the latest when the server is let go."""
+        self._stop.set()
+        if self._follower_remote is not None:
+            self._follower_remote.close()
+        self._wake()
+        closer = threading.Timer(_GRACE_S, self._remote.close)
+        closer.daemon = True
+        closer.start()
+
+    def close(self) -> None:
+        """Let go of everything; after `once` or `run` came back."""
+        self._stop.set()
+        if self._watcher is not None:
+            self._watcher.close()
+        self._cycle.close()
+        self._close()
+
+    def _wake(self) -> None:
+        if (watcher := self._watcher) is not None:
+            watcher.wake()
+
+    # --- on and on ----------------------------------------------------------------------------------------------------
+
+    def run(self, told: Callable[[Outcome], None] = lambda outcome: None) -> Outcome:
+        """Keep in step until `stop`; `told` hears each pass's outcome. Gives the last one."""
+        self._watcher = self._watch()
+        follower = threading.Thread(target=self._follow, name="homestow-feed", daemon=True)
+        if self._follower_remote is not None:
+            follower.start()
+        try:
+            return self._loop(self._watcher, told)
+        finally:
+            self._stop.set()
+            self._taken.set()
+            if self._follower_remote is not None:
+                self._follower_remote.close()
+                follower.join(timeout=5.0)
+
+    def _loop(self, watcher: Watcher, told: Callable[[Outcome], None]) -> Outcome:
+        full_at = self._clock.monotonic()
+        while True:
+            if self._paused.is_set() and not self._stop():
+                self.progress.at(Doing.PAUSED)
+                watcher.wait(RESCAN_S)
+                continue
+            now = self._clock.monotonic()
+            full = now >= full_at or self._rescan.is_set()
+            hints = watcher.take()
+            self._rescan.clear()
+            self._news.clear()
+            outcome = self._cycle.run_pass(None if full else hints)
+            self._taken.set()
+            told(outcome)
+            if outcome.ending is Ending.STOPPED or self._stop():
+                return outcome
+            if outcome.ending is Ending.TROUBLE:
+                self._troubles += 1
+                full_at = now if full else full_at
+            else:
+                self._troubles = 0
+                full_at = now + RESCAN_S if full or hints.everything else full_at
+            self._rest(watcher, full_at)
+
+    def _rest(self, watcher: Watcher, full_at: float) -> None:
+        """Wait for something to do: a hint, news, a retry, or the next full look."""
+        if self._news.is_set():
+            return
+        now = self._clock.monotonic()
+        if self._troubles:
+            pause = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** min(self._troubles - 1, 16))
+            # Hints do not help while the server, the login or the folder is the trouble.
+            self._stop.wait(min(pause * (0.75 + 0.5 * self._chance.fraction()), 30.0))
+            return
+        retry = self._cycle.next_retry()
+        until = full_at if retry is None else min(full_at, retry)
+        if watcher.wait(max(until - now, 0.05)) and not self._news.is_set():
+            self._stop.wait(QUIET_S)
+
+    def _follow(self) -> None:
+        """Wait on the feed from where the loop has read; what comes only wakes the loop, which takes it itself."""
+        remote, failures = self._follower_remote, 0
+        while remote is not None and not self._stop():
+            cursor = self._cycle.cursor
+            if cursor is None:
+                self._stop.wait(0.2)
+                continue
+            self._taken.clear()
+            try:
+                news = bool(remote.changes(cursor, FEED_WAIT_S).nodes)
+                failures = 0
+            except CloudError:
+                # The loop meets the same trouble, or takes the new cursor, and tells.
+                failures += 1
+                self._stop.wait(min(LONGEST_WAIT_S, 2.0 ** min(failures, 8)))
+                continue
+            if news and cursor == self._cycle.cursor:
+                self._news.set()
+                self._wake()
+                # The loop has to take them first, else the same news would come at once again.
+                self._taken.wait(60.0)

@@ -1,0 +1,44 @@
+"""What one job needs to know: which folder, which root on which server, which way."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from homestow.client.engine.rules import Direction
+
+SETTLE_S = 2.0
+"""In continuous mode a file waits until it was quiet for so long (R19)."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobSettings:
+    """One folder kept in step with one root.
+
+    Attributes:
+        server: the address without a slash at its end.
+        token: of this device; never written into the job's state (S90).
+        folder: absolute path of the folder on this computer; made when its parent exists.
+        device: this computer's name, 1 to 64 characters, for conflict names.
+        data: folder for the states of jobs, made when missing.
+        root: name of the root; None: the account's own, or its only one.
+        direction: see `Direction`.
+        accept_deletes: the brake's question is answered with yes for this run (R18).
+        timeout_s: longest wait for an answer of the server (P12).
+        workers: requests under way at once.
+    """
+
+    server: str
+    token: str
+    folder: Path
+    device: str
+    data: Path
+    root: str | None = None
+    direction: Direction = Direction.BOTH
+    accept_deletes: bool = False
+    timeout_s: float = 60.0
+    workers: int = 4
+
+    def state_path(self, root_id: int) -> Path:
+        """Where this job's state lies: one file per server, root and folder."""
+        which = f"{self.server}\0{root_id}\0{self.folder}".encode(errors="surrogateescape")
+        return self.data / f"job-{hashlib.sha256(which).hexdigest()[:24]}.sqlite"
