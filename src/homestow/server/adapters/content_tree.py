@@ -17,13 +17,14 @@ from typing import Final
 from homestow.server.adapters import disk_calls, tree_files
 from homestow.server.adapters.disk_errors import check_key, disk_error, path_of, told_as
 from homestow.server.adapters.disk_trust import Trust
-from homestow.server.adapters.tree_dress import dress_file, dress_folder, published_facts, set_times
+from homestow.server.adapters.tree_dress import dress_file, dress_folder, published_stat, set_times
 from homestow.server.adapters.tree_files import StagedFile, write_all
 from homestow.server.adapters.tree_hidden import Hidden, open_hidden
 from homestow.server.adapters.tree_reading import READ, READ_FOLDER, TreeReading
 from homestow.server.adapters.watch_tree import watch_tree
 from homestow.server.ports.content import (
     Content,
+    EntryKind,
     Location,
     Opened,
     Published,
@@ -33,9 +34,9 @@ from homestow.server.ports.content import (
 from homestow.values.errors import ContentMissing, PathTaken, WouldCycle
 from homestow.values.faults import faultpoint
 
-SINGLE_FLUSHES: Final = 2
-"""Up to so many files or folders are flushed one by one, more by one flush of the file system: measured, one syncfs costs
-about as much as two fsyncs (0.4 to 0.8 ms), and hardly grows with the number of small files."""
+SINGLE_FLUSHES: Final = 1
+"""Up to so many files or folders are flushed one by one, more by one flush of the file system: measured, a syncfs costs no
+more than one fsync and hardly grows with the number of small files, while each fsync is a flush of the disk's own cache."""
 
 _STAGED: Final = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -64,15 +65,18 @@ class TreeContent(TreeReading):
         """A new or existing staging file."""
         name = check_key(key)
         hidden = self._writable()
-        fd = self._open_staged(hidden, name)
+        try:
+            fd = self._open_staged(hidden, name)
+        except FileNotFoundError:
+            hidden = self._writable(hidden)
+            fd = self._open_staged(hidden, name)
         try:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
                 raise OSError(errno.ENXIO, "not a regular file")
         except OSError:
             os.close(fd)
             raise
-        stable, settle_name = self._facts.stable_inodes, lambda: os.fsync(hidden.staging)
-        return StagedFile(fd, key, stable, self._trust, settle_name, self._step)
+        return StagedFile(fd, key, self._facts.stable_inodes, self._trust, hidden.flush_staged_name, self._step)
 
     def _open_staged(self, hidden: Hidden, name: bytes) -> int:
         while True:
@@ -100,18 +104,23 @@ class TreeContent(TreeReading):
     def stage_small(self, key: str, data: bytes) -> Stat:
         """A whole small file."""
         name = check_key(key)
-        hidden = self._writable()
-        self._step("content.stage_small")
-        fd = os.open(name, _NEW, 0o600, dir_fd=hidden.staging)
+        fd = self._open_new(name)
         try:
             write_all(fd, data)
-            facts = disk_calls.facts_of(fd)
+            return disk_calls.stat_of(fd, self._facts.stable_inodes)
         except BaseException:
-            os.unlink(name, dir_fd=hidden.staging)
+            os.unlink(name, dir_fd=self._writable().staging)
             raise
         finally:
             os.close(fd)
-        return facts.to_stat(self._facts.stable_inodes)
+
+    def _open_new(self, name: bytes) -> int:
+        hidden = self._writable()
+        self._step("content.stage_small")
+        try:
+            return os.open(name, _NEW, 0o600, dir_fd=hidden.staging)
+        except FileNotFoundError:
+            return os.open(name, _NEW, 0o600, dir_fd=self._writable(hidden).staging)
 
     def sync_staged(self, keys: Collection[str]) -> None:
         """Make staged files and their names durable."""
@@ -147,7 +156,8 @@ class TreeContent(TreeReading):
                 return
             for fd in handles:
                 os.fsync(fd)
-            os.fsync(hidden.staging)
+            if not hidden.names_follow_bytes:
+                os.fsync(hidden.staging)
         except OSError as error:
             self._trust.lose(keys, error)
             raise
@@ -160,15 +170,16 @@ class TreeContent(TreeReading):
         staged = check_key(key)
         hidden = self._writable()
         self._trust.check(key)
+        stable = self._facts.stable_inodes
         folder, name = self._open_parent(at)
         try:
-            old = self._find(folder, name) if replace else None
-            if old is not None and old.is_folder:
+            old = self._see(folder, name) if replace else None
+            if old is not None and stat.S_ISDIR(old.st_mode):
                 raise PathTaken(f"A folder is at {_text(at)!r}.")
-            facts = disk_calls.facts_at(hidden.staging, staged)
-            if not facts.is_file:
+            found = os.stat(staged, dir_fd=hidden.staging, follow_symlinks=False)
+            if not stat.S_ISREG(found.st_mode):
                 raise ContentMissing(f"What is staged as {key!r} is not a file.")
-            dress_file(hidden.staging, staged, facts, old, folder)
+            dress_file(hidden.staging, staged, found, old, folder)
             if mtime_ns is not None:
                 set_times(hidden.staging, staged, mtime_ns)
             self._step("content.publish.checked")
@@ -176,15 +187,20 @@ class TreeContent(TreeReading):
             if not replace:
                 hidden.rename_free(hidden.staging, staged, folder, name)
             elif hidden.swap_in(staged, folder, name, at, old is not None):
-                displaced = disk_calls.facts_at(hidden.staging, staged)
-                if displaced.is_folder:
+                displaced = disk_calls.stat_at(hidden.staging, staged, stable)
+                if displaced.kind is EntryKind.FOLDER:
                     self._give_back(hidden, staged, folder, name, at)
             self._step("content.publish")
-            now = published_facts(folder, name, facts, mtime_ns)
+            return Published(published_stat(folder, name, found, mtime_ns, stable), displaced)
         finally:
             self._close_folder(folder)
-        stable = self._facts.stable_inodes
-        return Published(now.to_stat(stable), displaced.to_stat(stable) if displaced is not None else None)
+
+    @staticmethod
+    def _see(folder: int, name: bytes) -> os.stat_result | None:
+        try:
+            return os.stat(name, dir_fd=folder, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
 
     def _give_back(self, hidden: Hidden, staged: bytes, folder: int, name: bytes, at: Location) -> None:
         """Somebody made a folder at the place in the last moment: it is not ours to take away."""
@@ -203,7 +219,7 @@ class TreeContent(TreeReading):
             fd = os.open(name, READ_FOLDER, dir_fd=folder)
             try:
                 dress_folder(fd, folder)
-                return disk_calls.facts_of(fd).to_stat(self._facts.stable_inodes)
+                return disk_calls.stat_of(fd, self._facts.stable_inodes)
             finally:
                 os.close(fd)
         finally:
@@ -227,7 +243,7 @@ class TreeContent(TreeReading):
                         raise
                     hidden.respell(source_folder, source_name, target_name)
                 self._step("content.move")
-                return disk_calls.facts_at(target_folder, target_name).to_stat(self._facts.stable_inodes)
+                return disk_calls.stat_at(target_folder, target_name, self._facts.stable_inodes)
             finally:
                 self._close_folder(target_folder)
         finally:
@@ -255,7 +271,7 @@ class TreeContent(TreeReading):
                 raise ContentMissing(f"{_text(at)!r} is not a file.")
             self._step("content.set_mtime")
             set_times(folder, name, mtime_ns)
-            return disk_calls.facts_at(folder, name).to_stat(self._facts.stable_inodes)
+            return disk_calls.stat_at(folder, name, self._facts.stable_inodes)
         finally:
             self._close_folder(folder)
 
@@ -268,10 +284,13 @@ class TreeContent(TreeReading):
         folder, name = self._open_parent(at)
         try:
             hidden = self._writable()
+            if hidden.gone:
+                hidden = self._writable(hidden)
             self._step("content.keep.checked")
             hidden.rename_free(folder, name, hidden.kept, kept)
+            hidden.kept_changed()
             self._step("content.keep")
-            return disk_calls.facts_at(hidden.kept, kept).to_stat(self._facts.stable_inodes)
+            return disk_calls.stat_at(hidden.kept, kept, self._facts.stable_inodes)
         finally:
             self._close_folder(folder)
 
@@ -282,6 +301,7 @@ class TreeContent(TreeReading):
         hidden = self._writable()
         self._step("content.keep_staged")
         hidden.rename_free(hidden.staging, source, hidden.kept, target)
+        hidden.kept_changed()
 
     @told_as("stage")
     def stage_kept(self, key: str, staged: str) -> None:
@@ -292,6 +312,7 @@ class TreeContent(TreeReading):
             raise ContentMissing(f"What is kept as {key!r} is not a file.")
         self._step("content.stage_kept")
         hidden.rename_free(hidden.kept, source, hidden.staging, target)
+        hidden.kept_changed()
 
     @told_as("bring back")
     def bring_back(self, key: str, at: Location) -> Stat:
@@ -302,8 +323,9 @@ class TreeContent(TreeReading):
         try:
             self._step("content.bring_back.checked")
             hidden.rename_free(hidden.kept, kept, folder, name)
+            hidden.kept_changed()
             self._step("content.bring_back")
-            return disk_calls.facts_at(folder, name).to_stat(self._facts.stable_inodes)
+            return disk_calls.stat_at(folder, name, self._facts.stable_inodes)
         finally:
             self._close_folder(folder)
 
@@ -341,11 +363,11 @@ class TreeContent(TreeReading):
 
     # -- inside ---------------------------------------------------------------------------------------------------------
 
-    def _writable(self) -> Hidden:
-        """The hidden area, made and measured at the first write."""
+    def _writable(self, gone: Hidden | None = None) -> Hidden:
+        """The hidden area, made and measured at the first write; made anew when `gone` was removed by somebody."""
         self._trust.check_store()
         hidden = self._hidden
-        if hidden is not None and self._measured and not hidden.gone:
+        if hidden is not None and self._measured and hidden is not gone:
             return hidden
         with self._lock:
             self._retire_gone()
@@ -377,10 +399,8 @@ class TreeContent(TreeReading):
                 os.fsync(fd)
             finally:
                 os.close(fd)
-        hidden = self._hidden
-        if hidden is not None:
-            os.fsync(hidden.staging)
-            os.fsync(hidden.kept)
+        if self._hidden is not None:
+            self._hidden.flush_names()
         return True
 
 

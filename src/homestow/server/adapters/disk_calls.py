@@ -55,6 +55,8 @@ _syscall.restype = ctypes.c_long
 
 # struct statx: nlink, uid, gid, mode, ino, size, blocks, btime, ctime, mtime, dev major and minor.
 _STATX = struct.Struct("=16xIIIH2xQQQ8x16xqI4xqI4xqI4x8xII")
+# The part of it that the port shows: mode, ino, size, btime, ctime, mtime.
+_STAT = struct.Struct("=28xH2xQQ32xqI4xqI4xqI")
 _OPEN_HOW = struct.Struct("=QQQ")
 
 
@@ -143,8 +145,7 @@ def entries_of(folder_fd: int, stable: bool) -> list[Entry]:
     The loop over which adopting and comparing large trees spend their time, so it makes nothing but what it returns.
     """
     if _statx is None:
-        found = ((name, os.stat(name, dir_fd=folder_fd, follow_symlinks=False)) for name in os.listdir(folder_fd))
-        return [Entry(name, _from_os(facts).to_stat(stable)) for name, facts in found]
+        return _entries_by_os(folder_fd, stable)
     entries: list[Entry] = []
     encoding, errors = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
     buffer, address, unpack, kinds, call = _scratch.buffer, _scratch.address, _STATX.unpack_from, _KINDS, _statx
@@ -166,6 +167,48 @@ def entries_of(folder_fd: int, stable: bool) -> list[Entry]:
             )
         )  # fmt: skip
     return entries
+
+
+def _entries_by_os(folder_fd: int, stable: bool) -> list[Entry]:
+    entries = []
+    for name in os.listdir(folder_fd):
+        try:
+            facts = _from_os(os.stat(name, dir_fd=folder_fd, follow_symlinks=False))
+        except FileNotFoundError:
+            continue
+        entries.append(Entry(name, facts.to_stat(stable)))
+    return entries
+
+
+def stat_at(folder_fd: int, name: bytes, stable: bool) -> Stat:
+    """`facts_at` in the port's form, for the many: half of its time."""
+    if _statx is None:
+        return facts_at(folder_fd, name).to_stat(stable)
+    if _statx(folder_fd, name, _AT_SYMLINK_NOFOLLOW, _STATX_BASIC_AND_BIRTH, _scratch.address):
+        raise _fail()
+    return _stat_from_scratch(stable)
+
+
+def stat_of(fd: int, stable: bool) -> Stat:
+    """`facts_of` in the port's form."""
+    if _statx is None:
+        return facts_of(fd).to_stat(stable)
+    if _statx(fd, b"", _AT_EMPTY_PATH, _STATX_BASIC_AND_BIRTH, _scratch.address):
+        raise _fail()
+    return _stat_from_scratch(stable)
+
+
+def _stat_from_scratch(stable: bool) -> Stat:
+    mode, inode, size, birth, birth_ns, ctime, ctime_ns, mtime, mtime_ns = _STAT.unpack_from(_scratch.buffer)
+    kind = _KINDS.get(mode & 0o170000, EntryKind.OTHER)
+    return Stat(
+        kind,
+        size if kind is not EntryKind.FOLDER else 0,
+        mtime * 1_000_000_000 + mtime_ns,
+        ctime * 1_000_000_000 + ctime_ns,
+        inode if stable else 0,
+        birth * 1_000_000_000 + birth_ns if stable else 0,
+    )
 
 
 def _from_scratch() -> Facts:

@@ -13,6 +13,9 @@ from homestow.server.ports.content import Opened, Staged, Stat
 from homestow.values.errors import ContentMissing
 
 _COPY_BLOCK: Final = 1024 * 1024
+_SEND_EACH: Final = 1024 * 1024
+"""After so many bytes the kernel is asked to begin writing them: the flush at the end of a large upload then finds little
+left to do, and the flush of everybody's small files does not wait for gigabytes."""
 _NO_COPY: Final = frozenset((errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS, errno.EPERM, errno.EBADF))
 
 
@@ -48,6 +51,7 @@ class StagedFile:
         self._settle_name = settle_name
         self._step = step
         self._named = False
+        self._unsent = 0
         self._lock = threading.Lock()
 
     @property
@@ -60,6 +64,10 @@ class StagedFile:
         """Put bytes at an offset."""
         self._step("content.write")
         write_all(self._handle(), data, offset)
+        self._unsent += len(data)
+        if self._unsent >= _SEND_EACH:
+            self._unsent = 0
+            disk_calls.begin_writeback(self.fd, 0, 0)
 
     @told_as("read from staging")
     def read_at(self, offset: int, size: int) -> bytes:

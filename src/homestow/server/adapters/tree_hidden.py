@@ -32,6 +32,10 @@ _STABLE_INODES: Final = frozenset((
     0xEF53, 0x58465342, 0x9123683E, 0xF2F52010, 0x01021994, 0x858458F6, 0x2FC12FC1, 0x7366746E, 0x6969, 0x794C7630,
     0xCA451A4E, 0x4244, 0x482B, 0x3434, 0x52654973,
 ))  # fmt: skip
+# Where a flush of a new file, or of one folder of a rename, is durable together with the other names of the same change.
+_JOURNALED: Final = frozenset(
+    (0xEF53, 0x58465342, 0x9123683E, 0xF2F52010, 0x01021994, 0x858458F6, 0x2FC12FC1, 0xCA451A4E)
+)
 _FOLDING: Final = frozenset((0x4D44, 0x2011BAB0, 0xFF534D42, 0xFE534D42, 0x517B, 0x4244))
 _NORMALISING: Final = frozenset((0x482B,))
 _NO_HOLES: Final = frozenset((0x4D44, 0x2011BAB0))
@@ -62,6 +66,9 @@ class Hidden:
         self.facts = facts
         self._step = step
         self._noreplace = True
+        self._kept_changes = 0
+        self._kept_flushed = 0
+        self.names_follow_bytes = disk_calls.file_system_type(staging) in _JOURNALED
 
     @property
     def gone(self) -> bool:
@@ -132,6 +139,27 @@ class Hidden:
         except FileNotFoundError:
             return False
         return True
+
+    # -- making names durable -----------------------------------------------------------------------------------------
+
+    def kept_changed(self) -> None:
+        """A name in the kept area changed; called after the change, so that no flush begun before counts for it."""
+        self._kept_changes += 1
+
+    def flush_names(self) -> None:
+        """Make names in the hidden areas durable, after the visible folders: each flush here is a flush of the disk."""
+        changes = self._kept_changes
+        if self.names_follow_bytes and self._kept_flushed >= changes:
+            return
+        if not self.names_follow_bytes:
+            os.fsync(self.staging)
+        os.fsync(self.kept)
+        self._kept_flushed = max(self._kept_flushed, changes)
+
+    def flush_staged_name(self) -> None:
+        """Make the name of a file in staging durable whose bytes just were."""
+        if not self.names_follow_bytes:
+            os.fsync(self.staging)
 
     # -- renames ------------------------------------------------------------------------------------------------------
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Final
 
 from homestow.server.adapters import disk_calls
-from homestow.server.adapters.disk_calls import FOLDER_HANDLE, Facts
+from homestow.server.adapters.disk_calls import FOLDER_HANDLE
 from homestow.server.adapters.disk_errors import check_key, disk_error, path_of, told_as
 from homestow.server.adapters.tree_files import OpenedFile
 from homestow.server.adapters.tree_hidden import Hidden, guess_facts, keys_in, open_hidden
-from homestow.server.ports.content import Entry, Location, Opened, Stat, StoreFacts
+from homestow.server.ports.content import Entry, EntryKind, Location, Opened, Stat, StoreFacts
 from homestow.values.errors import BadName, CloudError, ContentMissing, StorageFailed
 from homestow.values.paths import RESERVED
 
@@ -83,7 +83,7 @@ class TreeReading:
     def look(self, at: Location) -> Stat | None:
         """Facts of what is there, None for nothing; the top's own for ()."""
         if not at:
-            return disk_calls.facts_of(self._root).to_stat(self._facts.stable_inodes)
+            return disk_calls.stat_of(self._root, self._facts.stable_inodes)
         try:
             folder, name = self._open_parent(at)
         except (FileNotFoundError, NotADirectoryError):
@@ -93,26 +93,23 @@ class TreeReading:
                 return None
             raise
         try:
-            found = self._find(folder, name)
+            return self._find(folder, name)
         finally:
             self._close_folder(folder)
-        return found.to_stat(self._facts.stable_inodes) if found is not None else None
 
     @told_as("look at")
     def look_kept(self, key: str) -> Stat | None:
         """Facts of something kept."""
         name = check_key(key)
         hidden = self._existing()
-        found = self._find(hidden.kept, name) if hidden is not None else None
-        return found.to_stat(self._facts.stable_inodes) if found is not None else None
+        return self._find(hidden.kept, name) if hidden is not None else None
 
     @told_as("look at")
     def look_staged(self, key: str) -> Stat | None:
         """Facts of something staged."""
         name = check_key(key)
         hidden = self._existing()
-        found = self._find(hidden.staging, name) if hidden is not None else None
-        return found.to_stat(self._facts.stable_inodes) if found is not None else None
+        return self._find(hidden.staging, name) if hidden is not None else None
 
     @told_as("list")
     def list_folder(self, at: Location) -> list[Entry]:
@@ -201,23 +198,22 @@ class TreeReading:
         if fd != self._root:
             os.close(fd)
 
-    @staticmethod
-    def _find(folder: int, name: bytes) -> Facts | None:
+    def _find(self, folder: int, name: bytes) -> Stat | None:
         try:
-            return disk_calls.facts_at(folder, name)
+            return disk_calls.stat_at(folder, name, self._facts.stable_inodes)
         except FileNotFoundError:
             return None
 
     def _open_file(self, top: int, path: bytes) -> Opened:
         fd = disk_calls.open_beneath(top, path or b".", READ)
         try:
-            facts = disk_calls.facts_of(fd)
-            if not facts.is_file:
+            found = disk_calls.stat_of(fd, self._facts.stable_inodes)
+            if found.kind is not EntryKind.FILE:
                 raise OSError(errno.ENXIO, "not a regular file")
         except BaseException:
             os.close(fd)
             raise
-        return OpenedFile(fd, facts.to_stat(self._facts.stable_inodes))
+        return OpenedFile(fd, found)
 
     def _check_root(self) -> None:
         held = os.fstat(self._root)
