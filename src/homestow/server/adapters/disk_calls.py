@@ -42,7 +42,7 @@ if _statx is not None:
 _syncfs = _libc.syncfs
 _syncfs.argtypes = [ctypes.c_int]
 
-_fstatfs = _libc.fstatfs
+_fstatfs = getattr(_libc, "fstatfs64", None) or _libc.fstatfs  # the plain one refuses large disks on 32-bit systems
 _fstatfs.argtypes = [ctypes.c_int, ctypes.c_void_p]
 
 _sync_file_range = getattr(_libc, "sync_file_range", None)

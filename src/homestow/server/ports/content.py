@@ -27,10 +27,7 @@ class EntryKind(StrEnum):
 
 
 class Stat(NamedTuple):
-    """Facts of one entry: size in bytes, times in nanoseconds UTC, inode and birth time 0 where they are not stable.
-
-    `link_target` only for symlinks that are listed.
-    """
+    """Facts of one entry: size in bytes, times in nanoseconds UTC, inode and birth time 0 where they are not stable."""
 
     kind: EntryKind
     size: int
@@ -129,7 +126,7 @@ class Content(Protocol):
 
     Errors everywhere: `StorageFull` (ENOSPC, EDQUOT), `StorageFailed` (EIO and whatever else the disk says),
     `ContentMissing` (nothing at the location or key), `PathTaken` (the target name is in use), `BadName` (this disk cannot
-    have the name).
+    have the name), `Busy` (no file handle left). After a flush failed nothing is written until the store is opened anew.
     """
 
     @property
@@ -153,6 +150,10 @@ class Content(Protocol):
 
     def publish(self, key: str, at: Location, replace: bool, mtime_ns: int | None) -> Published:
         """Put a staged file into place in one step; mode and group as the folder or the replaced file has them (S12).
+
+        Without `facts.exchange` a replace takes two steps; what a crash between them left is undone when the store is
+        opened next, so that then too it happened or did not. A folder at the place is `PathTaken`. Handles of the staged
+        file must be closed before: what is written through them later would be written to the visible file.
 
         Args:
             replace: exchange with what is there (afterwards under the staging key, also when it is not what the catalogue
