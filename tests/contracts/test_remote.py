@@ -241,7 +241,9 @@ class TestFolders:
         """Parents come first and are named by their place; existing folders are the answer; one bad one stops no other."""
         there = remote.make_folder(top(remote), "a")
         put(remote, "f")
-        answers = remote.make_folders([(top(remote), "a"), (-1, "b"), (-2, "c"), (top(remote), "f"), (-4, "x"), (-1, "d")])
+        answers = remote.make_folders(
+            [(top(remote), "a"), (-1, "b"), (-2, "c"), (top(remote), "f"), (-4, "x"), (-1, "d")]
+        )
         a, b, c, f, x, d = answers
         assert node_of(a).id == there.id
         assert (node_of(b).parent, node_of(c).parent, node_of(d).parent) == (there.id, node_of(b).id, there.id)

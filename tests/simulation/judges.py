@@ -1,7 +1,7 @@
 """The judges of a simulated run: nothing lost (P3), nothing half (P2), all equal (P4), and then quiet (P5)."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from tests.simulation.backends import Backend, Entry, Path
 from tests.simulation.ledger import Ledger, Token, tokens_of
@@ -49,22 +49,20 @@ def lost(ledger: Ledger, backend: Backend) -> Iterator[str]:
         yield f"P3: lost {story}"
 
 
-def _clashing(tree: dict[Path, Entry]) -> set[Path]:
-    """Places that a case-folding disk cannot show all of."""
+def clashing(tree: Iterable[Path]) -> list[Path]:
+    """Places that a case-folding disk cannot show beside another one, deepest first."""
     by_key: dict[Path, list[Path]] = {}
-    for path in tree:
-        by_key.setdefault(tuple(name.casefold() for name in path), []).append(path)
-    return {path for paths in by_key.values() if len(paths) > 1 for path in paths}
+    for path in sorted(tree):
+        by_key.setdefault((*path[:-1], nfc(path[-1]).casefold()), []).append(path)
+    found = [path for paths in by_key.values() for path in paths[1:]]
+    return sorted(found, key=lambda path: (-len(path), path))
 
 
 def differences(server: dict[Path, Entry], disk: SimDisk, device: str) -> Iterator[str]:
-    """Where a disk and the server do not show the same; a case clash excuses what it hides (R15)."""
+    """Where a disk and the server do not show the same."""
     local = disk_tree(disk)
-    excused = _clashing(server) if disk.kind.folds_case else set()
     step = max(10**9, disk.kind.mtime_step_ns)
     for path in sorted(server.keys() | local.keys()):
-        if any(path[:depth] in excused for depth in range(1, len(path) + 1)):
-            continue
         there, here = server.get(path), local.get(path)
         name = "/".join(path)
         if there is None or here is None:

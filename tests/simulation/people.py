@@ -140,6 +140,9 @@ class Person:
         self.disk.mkdir((OUTSIDE, "in"))
         for name in dice.sample(self._names, 2):
             content = self.ledger.write(self.device, self._size(dice), f"moved in at {'/'.join(home)} on {self.device}")
+            if self.disk.find((OUTSIDE, "in", name)) is not None:  # two names that are one on this disk
+                self.ledger.let_go(content)
+                continue
             self.disk.write((OUTSIDE, "in", name), content)
         self.disk.rename((OUTSIDE, "in"), home)
         return (home,)

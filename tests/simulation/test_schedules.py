@@ -19,6 +19,7 @@ SCHEDULES = {"memory": 20_000 if LONG else 300, "service": 5_000 if LONG else 20
 BATCH = 50
 REGRESS = Path(__file__).parents[1] / "regress" / "seeds.txt"
 
+
 def _batches() -> Iterator[tuple[str, int]]:
     for server in SERVERS:
         for first in range(0, SCHEDULES[server], BATCH):
