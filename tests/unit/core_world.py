@@ -43,7 +43,9 @@ class Clock:
 class World:
     """Root `tree` of anna (owner), with ben (may write), cora (may read) and dan (nothing)."""
 
-    def __init__(self, place: Path, *, on_disk: bool = False, threads: bool = False, database: Path | None = None) -> None:
+    def __init__(
+        self, place: Path, *, on_disk: bool = False, threads: bool = False, database: Path | None = None
+    ) -> None:
         self.place = place
         self.on_disk = on_disk
         self.threads = threads
@@ -62,7 +64,9 @@ class World:
         account_rows = SqlAccounts(self.database)
         accounts = Accounts(account_rows, self.clock, Hashing(time=1, memory_kib=8))
         root_rows = SqlRoots(self.database)
-        self.roots = Roots(root_rows, account_rows, self.catalogue, self._open_store, self.clock, self.place / "data" / "files")
+        self.roots = Roots(
+            root_rows, account_rows, self.catalogue, self._open_store, self.clock, self.place / "data" / "files"
+        )
         if not accounts.all():
             for name in ("anna", "ben", "cora", "dan"):
                 accounts.add(name, "correct horse")
@@ -104,7 +108,14 @@ class World:
 
     # --- short forms ---
 
-    def put(self, name: str, data: bytes, parent: NodeId | None = None, base: int | None = None, who: Principal | None = None) -> Node:
+    def put(
+        self,
+        name: str,
+        data: bytes,
+        parent: NodeId | None = None,
+        base: int | None = None,
+        who: Principal | None = None,
+    ) -> Node:
         """A file, whole."""
         sink = self.core.whole.put_file(who or self.anna, parent or self.top, name, base=base)
         sink.write(data)
@@ -146,7 +157,9 @@ class World:
 
 
 @contextmanager
-def world(place: Path, *, on_disk: bool = False, threads: bool = False, database: Path | None = None) -> Iterator[World]:
+def world(
+    place: Path, *, on_disk: bool = False, threads: bool = False, database: Path | None = None
+) -> Iterator[World]:
     """A world that is closed at the end."""
     made = World(place, on_disk=on_disk, threads=threads, database=database)
     try:
