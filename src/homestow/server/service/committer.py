@@ -9,7 +9,7 @@ settled then.
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import msgspec
@@ -132,12 +132,13 @@ class Committer:
         batch = [self._queue.popleft()]
         if batch[0].exclusive:
             return batch
-        touched: set[Hashable] = set(batch[0].keys)
+        touched = batch[0].touches()
         while self._queue and len(batch) < _MOST_AT_ONCE:
             following = self._queue[0]
-            if following.exclusive or not touched.isdisjoint(following.keys):
+            wanted = following.touches()
+            if following.exclusive or not touched.isdisjoint(wanted):
                 break
-            touched.update(following.keys)
+            touched |= wanted
             batch.append(self._queue.popleft())
         return batch
 

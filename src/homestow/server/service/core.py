@@ -7,6 +7,7 @@ from homestow.server.ports.catalogue import Catalogue
 from homestow.server.ports.clock import Clock
 from homestow.server.ports.rights import RightsSource, StoreSet
 from homestow.server.service.access import Access
+from homestow.server.service.answers import Answers
 from homestow.server.service.blocks import Blocks
 from homestow.server.service.changes import Changes
 from homestow.server.service.committer import Committer
@@ -36,6 +37,7 @@ class Core:
     whole: WholeFiles
     downloads: Downloads
     changes: Changes
+    answers: Answers
     outside: OutsideLook
 
     def close(self) -> None:
@@ -78,5 +80,6 @@ def make_core(
         whole=WholeFiles(catalogue, stores, access, committer, publisher),
         downloads=Downloads(catalogue, access, contents, blocks),
         changes=Changes(catalogue, access, committer),
+        answers=Answers(catalogue, committer),
         outside=looks,
     )  # fmt: skip

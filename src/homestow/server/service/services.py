@@ -5,6 +5,7 @@ from typing import Protocol
 
 from homestow.server.ports.clock import Clock
 from homestow.server.service.accounts import Accounts
+from homestow.server.service.answers import Answers
 from homestow.server.service.changes import Changes
 from homestow.server.service.downloads import Downloads
 from homestow.server.service.files import Files
@@ -36,6 +37,7 @@ class Services:
     changes: Changes
     admin: Orders
     clock: Clock
+    answers: Answers
 
     def epoch(self) -> str:
         """Which life of the store this is."""

@@ -1,5 +1,7 @@
 """The trash and older contents: looking, bringing back, removing for good."""
 
+import msgspec
+
 from homestow.server.ports.catalogue import Catalogue, NodeRow, VersionRow
 from homestow.server.ports.rights import StoreSet
 from homestow.server.rules.access import Principal, Rights
@@ -7,9 +9,10 @@ from homestow.server.service.access import Access
 from homestow.server.service.committer import Committer
 from homestow.server.service.contents import Contents
 from homestow.server.service.files import Files, staged_copy
+from homestow.server.service.publish import Outcome
 from homestow.server.service.publishing import Attempt, Publisher
 from homestow.server.service.trashing import Purge, Restore
-from homestow.server.service.work import Once
+from homestow.server.service.work import Once, RowsWork, answered
 from homestow.values.errors import BadRequest, CloudError, NotFound, Stale
 from homestow.values.ids import AccountId, NodeId, RootId
 from homestow.values.nodes import Kind, Node
@@ -68,6 +71,8 @@ class Trashcan:
 
         A taken name gets " (2)".
         """
+        if (told := answered(self._catalogue, who, once)) is not None:
+            return msgspec.json.decode(told, type=Node)
         row = self._access.anything(who, node, Rights.WRITE)
         if name is not None:
             name = check_name(name)
@@ -93,20 +98,24 @@ class Trashcan:
         Raises:
             NotFound: it is not in the trash.
         """
+        if answered(self._catalogue, who, once) is not None:
+            return
         row = self._access.anything(who, node, Rights.OWN)
         self._committer.run(Purge(who, row.root, [row.id], once=once))
 
     def empty_trash(self, who: Principal, root: RootId, once: Once | None = None) -> int:
-        """Remove everything in the trash for good; how many things. With `once` a repetition empties what is there by then."""
+        """Remove everything in the trash for good; how many things."""
+        if (told := answered(self._catalogue, who, once)) is not None:
+            return msgspec.json.decode(told, type=int)
         self._access.root(who, root, Rights.OWN)
         removed = 0
         # What is deleted while this runs stays: only what was there at the beginning goes.
         before = self._catalogue.last() + 1
         while rows := self._catalogue.trash(root, before, _AT_ONCE):
             before = rows[-1].gone
-            removed += self._committer.run(
-                Purge(who, root, [row.id for row in rows], once=once if not removed else None)
-            )
+            removed += self._committer.run(Purge(who, root, [row.id for row in rows]))
+        if once is not None:
+            self._committer.run(RowsWork(who, root, lambda rows: removed, once=once, gives=int))
         return removed
 
     def versions(self, who: Principal, node: NodeId) -> tuple[Node, list[VersionRow]]:
@@ -123,10 +132,15 @@ class Trashcan:
             NotFound: there is no such rev.
             Stale: the file has other content than `base` by now.
         """
+        if (told := answered(self._catalogue, who, once)) is not None:
+            return msgspec.json.decode(told, type=list[Outcome])[0].result()
         row = self._access.node(who, node, Rights.WRITE, Kind.FILE)
         if base is not None and row.rev != base:
             raise Stale("The file has other content by now.", rev=row.rev, change=row.change)
         if rev == row.rev:
+            if once is not None:
+                present = [Outcome(row.node())]
+                self._committer.run(RowsWork(who, row.root, lambda rows: present, once=once, gives=list[Outcome]))
             return row.node()
         if row.parent is None:
             raise NotFound("Nothing is there.")

@@ -10,6 +10,8 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from homestow.server.ports.catalogue import Catalogue, NodeRow, Rows, UploadRow
 from homestow.server.ports.clock import Clock
 from homestow.server.ports.rights import StoreSet
@@ -21,10 +23,10 @@ from homestow.server.service.committer import Committer
 from homestow.server.service.contents import Contents
 from homestow.server.service.digesting import to_bytes
 from homestow.server.service.placing import check_place
-from homestow.server.service.publish import File, check_free
+from homestow.server.service.publish import File, Outcome, check_free
 from homestow.server.service.publishing import Publisher
 from homestow.server.service.receiving import Arriving, BlockSink
-from homestow.server.service.work import Ground, Once, RowsWork, Work
+from homestow.server.service.work import Ground, Once, RowsWork, Work, answered
 from homestow.values.digests import BLOCK_SIZE, Digest
 from homestow.values.errors import (
     BadRequest,
@@ -117,7 +119,10 @@ class Uploads:
         Raises:
             NotFound, Forbidden, WrongKind, BadName, PathTaken, Stale: the place or the base does not fit.
             QuotaExceeded, TooLarge, Busy: too much.
+            UploadGone: `once` began an upload that is gone by now.
         """
+        if (told := answered(self._catalogue, who, once)) is not None:
+            return self._state(self._row(who, UploadId(msgspec.json.decode(told, type=str))))
         parent, name, row = self._target(who, begin)
         if not 0 <= begin.size <= MAX_SIZE:
             raise TooLarge("A file has at most 1 PiB.", limit=MAX_SIZE)
@@ -250,6 +255,8 @@ class Uploads:
             DigestMismatch: the bytes are not the declared ones; send them again.
             NotFound, PathTaken, Stale: the place or the base does not fit any more; the upload stays.
         """
+        if (told := answered(self._catalogue, who, once)) is not None:
+            return msgspec.json.decode(told, type=list[Outcome])[0].result()
         row = self._row(who, upload)
         if row.state == "written":
             return self._written(row)

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Sequence
 
+import msgspec
 from blake3 import blake3
 
 from homestow.server.ports.catalogue import Catalogue
@@ -15,13 +16,15 @@ from homestow.server.service.digesting import digest_bytes, to_bytes
 from homestow.server.service.placing import check_place
 from homestow.server.service.publish import File, Outcome
 from homestow.server.service.publishing import Publisher
-from homestow.server.service.work import Once
+from homestow.server.service.work import Once, answered
 from homestow.values.digests import Digest, parse_digest
 from homestow.values.errors import (
+    BadName,
     BadRequest,
     CloudError,
     DigestMismatch,
     Incomplete,
+    KeyReused,
     PathTaken,
     Stale,
     StorageFailed,
@@ -55,7 +58,7 @@ class WholeFiles:
     def put_file(
         self, who: Principal, folder: NodeId, name: str, *, mtime_ns: int | None = None, digest: Digest | None = None,
         base: int | None = None, size: int | None = None, once: Once | None = None,
-    ) -> "FileSink":  # fmt: skip
+    ) -> "FileSink | ToldSink":  # fmt: skip
         """A sink for a new file in a folder; with `base` it replaces the file of that name.
 
         Args:
@@ -65,6 +68,8 @@ class WholeFiles:
         Raises:
             NotFound, Forbidden, WrongKind, BadName, PathTaken, Stale: before a byte is taken; the same is checked at the end.
         """
+        if (told := self._told(who, once)) is not None:
+            return told
         name = check_name(name)
         row = self._access.node(who, folder, Rights.WRITE, Kind.FOLDER)
         check_place(self._catalogue.folder(row.id), row.root, name)
@@ -86,12 +91,14 @@ class WholeFiles:
     def put_content(
         self, who: Principal, node: NodeId, base: int, *, mtime_ns: int | None = None, digest: Digest | None = None,
         size: int | None = None, once: Once | None = None,
-    ) -> "FileSink":  # fmt: skip
+    ) -> "FileSink | ToldSink":  # fmt: skip
         """A sink for new content of a file.
 
         Raises:
             NotFound, Forbidden, WrongKind, Stale: before a byte is taken; the same is checked at the end.
         """
+        if (told := self._told(who, once)) is not None:
+            return told
         row = self._access.node(who, node, Rights.WRITE, Kind.FILE)
         if base < 1:
             raise BadRequest("`base` is the rev that is replaced, 1 or more.")
@@ -99,6 +106,10 @@ class WholeFiles:
             raise Stale("The file has other content by now.", rev=row.rev, change=row.change)
         file = File("", _NOWHERE, row.name, 0, b"", 0, mtime_ns, row.id, base)
         return FileSink(self, who, row.root, file, to_bytes(digest), size, once)
+
+    def _told(self, who: Principal, once: Once | None) -> "ToldSink | None":
+        told = answered(self._catalogue, who, once)
+        return None if told is None else ToldSink(msgspec.json.decode(told, type=list[Outcome])[0].result())
 
     def put_pack(
         self, who: Principal, root: RootId, items: Sequence[tuple[PackItem, bytes]], once: Once | None = None
@@ -123,7 +134,7 @@ class WholeFiles:
                 try:
                     files.append(_staged(store, f"{token}-{at}", item, data))
                     places.append(at)
-                except (BadRequest, DigestMismatch) as error:
+                except (BadName, BadRequest, DigestMismatch) as error:
                     outcomes[at] = Outcome.of(error)
             done = self._publisher.many(who, root, files, once) if files else []
         finally:
@@ -145,6 +156,33 @@ class WholeFiles:
     def failed(self, root: RootId, error: StorageFailed) -> None:
         """A flush failed."""
         self._committer.distrust(root, error)
+
+
+class ToldSink:
+    """Takes the bytes of a request whose answer is known, and compares them with those that came first (P8)."""
+
+    def __init__(self, node: Node) -> None:
+        self.offset = 0
+        self._node = node
+        self._hasher = blake3()
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """The next piece."""
+        self._hasher.update(data)
+        self.offset += len(data)
+
+    def finish(self) -> Node:
+        """What was answered then.
+
+        Raises:
+            KeyReused: other bytes came this time.
+        """
+        if self._node.digest != self._hasher.hexdigest():
+            raise KeyReused("This idempotency key was used for other content.")
+        return self._node
+
+    def abort(self) -> None:
+        """Nothing is to be undone."""
 
 
 class FileSink:

@@ -32,6 +32,22 @@ class Once:
     request: bytes
 
 
+def answered(catalogue: Catalogue, who: Principal, once: Once | None) -> bytes | None:
+    """What was answered to a key already, as JSON; None when nothing was, or there is no key.
+
+    Use cases ask before they look at anything else: what they would look at may be changed by what they did (P8).
+
+    Raises:
+        KeyReused: the key came with another request.
+    """
+    found = None if once is None else catalogue.answer(who.account, once.key)
+    if found is None or once is None:
+        return None
+    if found.request != once.request:
+        raise KeyReused("This idempotency key was used for another request.")
+    return found.answer
+
+
 @dataclass(slots=True)
 class Ground:
     """What works stand on. `pending` is the growth of the batch under way, which usage rows do not show yet (S108)."""
@@ -128,15 +144,18 @@ class Work(Generic[T]):
         Raises:
             KeyReused: the key was used for another request.
         """
-        if self.once is None:
+        told = answered(catalogue, self.who, self.once)
+        if told is None:
             return False
-        found = catalogue.answer(self.who.account, self.once.key)
-        if found is None:
-            return False
-        if found.request != self.once.request:
-            raise KeyReused("This idempotency key was used for another request.")
-        self.result = msgspec.json.decode(found.answer, type=self.gives)
+        self.result = msgspec.json.decode(told, type=self.gives)
         return True
+
+    def touches(self) -> set[Hashable]:
+        """`keys`, and its idempotency key: of two works with the same one the second must see the first's answer."""
+        touched = set(self.keys)
+        if self.once is not None:
+            touched.add(("once", self.who.account, self.once.key))
+        return touched
 
     def settle(self) -> None:
         """Wake who waits for it."""

@@ -94,8 +94,12 @@ def _root_members(services: Services, who: Principal, ask: Ask, message: Wire | 
 
 def _set_member(services: Services, who: Principal, ask: Ask, message: Wire | None) -> api.Members:
     assert isinstance(message, api.Member)
-    rights = Rights[message.rights.upper()]
-    return _members(services.roots.set_member(who, RootId(ask.number("root")), message.user, rights))
+    root, user, rights = RootId(ask.number("root")), message.user, Rights[message.rights.upper()]
+
+    def act() -> api.Members:
+        return _members(services.roots.set_member(who, root, user, rights))
+
+    return services.answers.once(who, root, ask.once, api.Members, act)
 
 
 def _members(members: list[tuple[Account, Rights]]) -> api.Members:
