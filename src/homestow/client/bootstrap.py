@@ -1,5 +1,6 @@
 """Wires a job from real parts; the one place of the client that knows them all, and imports each when it is needed."""
 
+import gc
 from pathlib import Path
 
 from homestow.client.engine.sightings import PRIVATE_NAME
@@ -23,6 +24,9 @@ def open_job(settings: JobSettings, *, continuous: bool = False) -> Job:
     from homestow.client.adapters.state_sqlite import SqliteState
     from homestow.client.adapters.tree_disk import DiskTree
 
+    # A tree of 100,000 files is a million small values that live as long as the job: looking through them for circles
+    # again and again costs more than everything else a pass without changes does.
+    gc.set_threshold(200_000, 20, 100)
     root = root_id(settings)
     tree = DiskTree(settings.folder, PRIVATE_NAME)
     tree.prepare()

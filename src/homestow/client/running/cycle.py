@@ -32,7 +32,8 @@ from homestow.client.running.executor import Executor
 from homestow.client.running.outcome import Counts, Ending, Outcome
 from homestow.client.running.progress import Doing, Progress
 from homestow.client.running.work import Stopped, Trouble, Work
-from homestow.values.errors import CloudError, CursorGone, NotFound
+from homestow.values.changes import Cursor, parse_cursor
+from homestow.values.errors import BadRequest, CloudError, CursorGone, NotFound
 from homestow.values.ids import NodeId
 from homestow.values.nodes import Node
 
@@ -193,6 +194,7 @@ class Cycle:
             if work.taken == before:
                 break
         work.remember()
+        self._skip_own()
         self._forget_acceptance()
         problems = self._problems()
         work.state.put_problems(problems)
@@ -302,6 +304,23 @@ class Cycle:
             self._cursor = None
             self._meet_server()
             return news + self._list_anew()
+
+    def _skip_own(self) -> None:
+        """Move the cursor over changes that all were ours, so that they are not told to us again.
+
+        Each number is one change. A number that we were not answered with may be somebody else's: there we stop.
+        """
+        own, self._work.own_changes = self._work.own_changes, set()
+        try:
+            cursor = parse_cursor(self._cursor or "")
+        except BadRequest:
+            return
+        number = cursor.number
+        while number + 1 in own:
+            number += 1
+        if number > cursor.number:
+            self._cursor = str(Cursor(cursor.epoch, number))
+            self._work.state.save(self._work.trees.drain(), self._cursor)
 
     def _told(self, nodes: Iterable[Node]) -> Iterable[Node]:
         for node in nodes:

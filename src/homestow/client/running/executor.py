@@ -110,7 +110,7 @@ class Executor:
                 mine = self._work.here(item)
                 node = self._work.remote.set_mtime(NodeId(item), mtime_ns, self._work.there(item).change)
                 self._work.same_content(item, mine, remote_item(node)._replace(digest=mine.digest))
-                self._work.own_acts = True
+                self._work.acted_there(node)
             case SetMtimeLocal(item, mtime_ns, _):
                 mine, theirs = self._work.here(item), self._work.there(item)
                 stamp = self._work.tree.set_mtime(self._work.path(item), mtime_ns, mine.stamp)
@@ -194,7 +194,7 @@ class Executor:
         settle(work.trees, Adopt(item, node.id))
         work.counts.folders += 1
         work.settled(item)
-        work.own_acts = True
+        work.acted_there(node)
 
     def _move_remote(self, steps: list[MoveRemote]) -> None:
         """Renames one after the other; where they cannot touch each other, several at once."""

@@ -12,7 +12,7 @@ from blake3 import blake3
 
 from homestow.client.engine.feed import remote_item
 from homestow.client.engine.steps import UploadContent, UploadNew
-from homestow.client.engine.trees import LocalItem
+from homestow.client.engine.trees import LocalItem, agreed
 from homestow.client.ports.localtree import LocalChanged, LocalPath, Reading
 from homestow.client.ports.remote import SmallFile, UploadState
 from homestow.client.ports.state import OpenUpload, Sent
@@ -97,9 +97,11 @@ class Uploads:
                 continue
             done, size = 0, 0
             for (file, content), result in zip(pack, value_of(outcome), strict=True):
-                with work.answering(file.item, file.parent):
+                try:
                     self._sent(file, content.digest, value_of(result))
                     done, size = done + 1, size + file.mine.size
+                except CloudError as error:
+                    work.failed(file.item, error, file.parent)
             work.progress.small(pack[-1][0].path[-1], done, size)
             work.remember()
             work.check_stop()
@@ -110,9 +112,11 @@ class Uploads:
             pack: list[tuple[_File, SmallFile]] = []
             for item in items:
                 file = files[item]
-                with work.answering(item):
+                try:
                     content = read_small(work.tree, file.path, file.mine.stamp)
                     pack.append((file, _small(file, content)))
+                except CloudError as error:
+                    work.failed(item, error)
             work.check_stop()
             if pack:
                 yield pack
@@ -128,9 +132,16 @@ class Uploads:
         work = self._work
         if digest is None or (node.digest is not None and node.digest != digest):
             raise DigestMismatch(f"The server has other bytes of {file.path[-1]}.")
+        work.counts.uploaded += 1
+        work.counts.uploaded_bytes += file.mine.size
+        work.acted_there(node)
         mine, theirs = file.mine._replace(digest=digest), remote_item(node)._replace(digest=digest)
         item = file.item
         if item < 0:
+            if (theirs.parent, theirs.name) == (mine.parent, mine.name):
+                if work.trees.arrive(item, agreed(node.id, mine, theirs)):
+                    work.settled(item)
+                    return
             if node.id in work.trees.synced:
                 raise NotFound("The server answered with another file.", node=node.id)
             work.trees.set_there(node.id, theirs)
@@ -138,9 +149,6 @@ class Uploads:
             work.settled(item)
             item = node.id
         work.same_content(item, mine, theirs)
-        work.counts.uploaded += 1
-        work.counts.uploaded_bytes += file.mine.size
-        work.own_acts = True
 
     # --- blocks -------------------------------------------------------------------------------------------------------
 

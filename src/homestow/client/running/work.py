@@ -93,6 +93,8 @@ class Work:
     """Nodes whose server state is not as the trees say."""
     own_acts: bool = False
     """Whether we changed something on the server since its news were taken last."""
+    own_changes: set[int] = field(default_factory=set)
+    """Change numbers that the server answered our own acts with; see `Cycle`."""
     taken: int = 0
     """Grows with every step that was taken or failed; a round in which it does not grow is the last."""
     _waits: dict[int, _Wait] = field(default_factory=dict)
@@ -196,6 +198,11 @@ class Work:
                 raise Trouble(error) from error
         self.state.save(self.trees.drain())
 
+    def acted_there(self, node: Node) -> None:
+        """The server answered an act of ours with this state of a node."""
+        self.own_acts = True
+        self.own_changes.add(node.change)
+
     def acted_here(self) -> None:
         """Something was changed on disk that `settle` must make durable before it is remembered."""
         self._unsettled = True
@@ -221,7 +228,7 @@ class Work:
                 base = base._replace(change=theirs.change)
             self.trees.set_synced(item, base)
         self.settled(item)
-        self.own_acts = True
+        self.acted_there(node)
 
     def path(self, item: int) -> LocalPath:
         """Where the item is on disk.
