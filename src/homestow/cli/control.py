@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from homestow.cli.troubles import TROUBLE, Trouble
-from homestow.server.settings import DataFolder
+from homestow.server.settings import DataFolder, load
 from homestow.values.errors import NotHomestow, StoreLocked, Unreachable, by_code
 from homestow.wire.api import BY_NAME, PREFIX, Order, Outcome, Problem
 
@@ -101,4 +101,8 @@ def ask_server(path: Path, order: Order) -> Outcome | None:
 
 
 def _directly(folder: DataFolder, order: Order) -> Outcome:
-    raise StoreLocked("no bootstrap")
+    """Open the folder for this one order; no server has it."""
+    from homestow.server.bootstrap import open_house
+
+    with open_house(folder.path, load(folder.path, os.environ, {})) as house:
+        return house.services.admin.run(order)

@@ -2,9 +2,9 @@
 
 import contextlib
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from homestow.cli.passwords import ENVIRONMENT, ask_password, given_password, keyring_password
+from homestow.cli.passwords import ENVIRONMENT, ask_password, keyring_password
 from homestow.cli.remembered import Login, Logins
 from homestow.cli.troubles import TROUBLE, USAGE, Trouble
 from homestow.client.adapters.api_client import Client
@@ -57,11 +57,18 @@ class Entered:
         return f" There is: {names}." if names else ""
 
 
-def enter(server: str, user: str | None, password: str | None = None, *, logins: Logins | None = None) -> Entered:
+def enter(
+    server: str,
+    user: str | None,
+    password: str | None = None,
+    *,
+    otherwise: Callable[[], str | None] = lambda: None,
+    logins: Logins | None = None,
+) -> Entered:
     """Log in as `user` (None: whoever is known on this computer), and see which roots there are.
 
-    A password that was given, as argument or in HOMESTOW_PASSWORD, is always proved, so that a wrong one never goes
-    unnoticed. Without one the kept token serves; when it does not any more, the keyring or the terminal is asked.
+    A `password` that was given is always proved, so that a wrong one never goes unnoticed. Without one the kept token serves;
+    when there is none, or it was taken back, the password is what `otherwise` gives, the keyring holds or somebody types.
 
     Raises:
         CloudError: the server refuses, or does not answer.
@@ -73,20 +80,17 @@ def enter(server: str, user: str | None, password: str | None = None, *, logins:
         if known is None:
             raise Trouble(f"who are you on {server}? Name your account with -u USER.", USAGE)
         user = known.user
-    given = given_password(password)
-    if given is None and known is not None:
-        try:
-            return _with_token(known)
-        except LoginNeeded:
-            pass  # the token was taken back: ask for a password below
-    fresh = _log_in(server, user, given or _found(server, user, known is not None))
-    if given is not None and known is not None:
+    if password is None and known is not None:
         with contextlib.suppress(LoginNeeded):
-            entered = _with_token(known)
+            return _with_token(server, known)
+    fresh = _log_in(server, user, password or otherwise() or _found(server, user, known is not None))
+    if password is not None and known is not None:
+        with contextlib.suppress(LoginNeeded):
+            entered = _with_token(server, known)
             _end(fresh)  # one device per computer is enough; this login only proved the password
             return entered
     logins.keep(fresh)
-    return _with_token(fresh)
+    return _with_token(server, fresh)
 
 
 def device_name() -> str:
@@ -95,8 +99,8 @@ def device_name() -> str:
     return "".join(letter for letter in name if letter.isprintable())[:64].strip() or "computer"
 
 
-def _with_token(login: Login) -> Entered:
-    client = Client(login.server, login.token)
+def _with_token(server: str, login: Login) -> Entered:
+    client = Client(server, login.token)
     try:
         return Entered(client, login, client.roots())
     except BaseException:

@@ -7,7 +7,6 @@ import select
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -66,19 +65,9 @@ class ServerChild:
                     return line.removeprefix("homestow: ")
         return f"the server ended with {self._process.returncode}; its log is {self._log}."
 
-    def when_it_ends(self, call: "threading.Event") -> None:
-        """Set an event when it ends without having been asked to."""
-
-        def watch() -> None:
-            self._process.wait()
-            call.set()
-
-        threading.Thread(target=watch, name="server-watch", daemon=True).start()
-
-    @property
-    def ended(self) -> bool:
-        """Whether it runs no more."""
-        return self._process.poll() is not None
+    def wait(self) -> None:
+        """Until it has ended."""
+        self._process.wait()
 
     def stop(self) -> None:
         """Ask it to stop and wait for it; it is killed when it does not obey in time."""

@@ -20,9 +20,13 @@ password_stdin = click.option(
 def obey(data: Path, name: str, args: Args) -> int:
     """Give an order and print what came of it, line by line."""
     for line in give(data, name, args).lines:
-        # Names in it are other people's; on a terminal they are shown, not obeyed.
-        print(one_line(line) if sys.stdout.isatty() else line)
+        print(shown(line))
     return 0
+
+
+def shown(line: str) -> str:
+    """A line for whoever reads stdout. Names in it are other people's: a terminal shows them and does not obey them."""
+    return one_line(line) if sys.stdout.isatty() else line.encode(errors="backslashreplace").decode()
 
 
 @click.group(cls=Group)
@@ -118,3 +122,114 @@ def _member(text: str, rights: tuple[str, ...] = ("read", "write")) -> tuple[str
     if given not in rights or not who:
         raise Trouble(f"{text!r} is not USER:RIGHTS with rights {', '.join(rights)}.", USAGE)
     return who, given
+
+
+@user.command("quota", example="homestow user quota anna 500GB")
+@click.argument("name")
+@click.argument("size", metavar="SIZE|none|default")
+@data_option
+def user_quota(name: str, size: str, data: Path) -> int:
+    """Limit what an account's roots may hold."""
+    return obey(data, "user.quota", {"name": name, "bytes": size_bytes(size)})
+
+
+@root.command("quota", example="homestow root quota Photos 1TB")
+@click.argument("name")
+@click.argument("size", metavar="SIZE|none|default")
+@data_option
+def root_quota(name: str, size: str, data: Path) -> int:
+    """Limit what a root may hold."""
+    return obey(data, "root.quota", {"name": name, "bytes": size_bytes(size)})
+
+
+@root.command("scan", example="homestow root scan Photos")
+@click.argument("name", required=False)
+@data_option
+def root_scan(name: str | None, data: Path) -> int:
+    """Compare roots with the disk now, for changes made while nobody watched."""
+    return obey(data, "root.scan", {"name": name})
+
+
+@click.group(cls=Group)
+def trash() -> None:
+    """What was deleted: list, restore, empty."""
+
+
+@trash.command("list", example="homestow trash list anna")
+@click.argument("name", metavar="[ROOT]", required=False)
+@data_option
+def trash_list(name: str | None, data: Path) -> int:
+    """List what was deleted, newest first."""
+    return obey(data, "trash.list", {"root": name})
+
+
+@trash.command("restore", example="homestow trash restore anna/Documents/letter.odt")
+@click.argument("path", metavar="ROOT/PATH")
+@data_option
+def trash_restore(path: str, data: Path) -> int:
+    """Bring back what was deleted at PATH; of several, the newest."""
+    return obey(data, "trash.restore", {"path": path})
+
+
+@trash.command("empty", example="homestow trash empty anna")
+@click.argument("name", metavar="[ROOT]", required=False)
+@click.option("--all", "everything", is_flag=True, help="Of all roots.")
+@data_option
+def trash_empty(name: str | None, everything: bool, data: Path) -> int:
+    """Remove everything in the trash of a root for good."""
+    if (name is None) != everything:
+        raise Trouble("name the ROOT whose trash to empty, or --all; what is emptied is gone for good.", USAGE)
+    return obey(data, "trash.empty", {"root": name})
+
+
+@click.group(cls=Group)
+def versions() -> None:
+    """Contents that files had: list, restore."""
+
+
+@versions.command("list", example="homestow versions list anna/Documents/letter.odt")
+@click.argument("path", metavar="ROOT/PATH")
+@data_option
+def versions_list(path: str, data: Path) -> int:
+    """List the kept contents of a file, newest first; the first column is the number REV."""
+    return obey(data, "versions.list", {"path": path})
+
+
+@versions.command("restore", example="homestow versions restore anna/Documents/letter.odt 3")
+@click.argument("path", metavar="ROOT/PATH")
+@click.argument("rev", type=click.IntRange(min=1), required=False)
+@data_option
+def versions_restore(path: str, rev: int | None, data: Path) -> int:
+    """Give a file the content REV again (default: the one before the present); the present one stays as a version."""
+    if rev is None:
+        rev = _before_present(data, path)
+    return obey(data, "versions.restore", {"path": path, "rev": rev})
+
+
+def _before_present(data: Path, path: str) -> int:
+    """The newest content of a file that is not the present one."""
+    import msgspec
+
+    found = msgspec.json.decode(give(data, "versions.list", {"path": path}).data, type=list[dict[str, int]])
+    older = [entry["rev"] for entry in found if not entry["current"]]
+    if not older:
+        raise Trouble(f"{path} has no older content.")
+    return older[0]
+
+
+def size_bytes(text: str) -> int | None:
+    """A size as people write it: "500GB", "1.5 TB", "none" (0: no limit), "default" (None: the server's)."""
+    words = text.strip().lower().replace(" ", "")
+    if words in ("none", "default"):
+        return 0 if words == "none" else None
+    units = {"k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+    short = words.removesuffix("b")
+    factor = units.get(short[-1:], 1)
+    number = short[:-1] if factor > 1 else short
+    try:
+        size = int(float(number) * factor)
+    except (ValueError, OverflowError):
+        size = -1
+    if size < 0:
+        raise Trouble(f"{text!r} is no size; write 500GB, 1.5TB, none or default.", USAGE)
+    return size

@@ -7,14 +7,13 @@ import hashlib
 import json
 import os
 import secrets
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from homestow.values.errors import BadSettings
 
 
-@dataclass(frozen=True, slots=True)
-class Login:
+class Login(NamedTuple):
     """A token for one account on one server; `server` is the address without a slash at its end."""
 
     server: str
@@ -55,7 +54,7 @@ class Logins:
     def only(self, server: str) -> Login | None:
         """The one login on `server`, whoever it is; None when there is none or more than one."""
         try:
-            paths = sorted(self._folder.glob(f"{_key(server)}-*.json"))
+            paths = sorted(self._folder.glob(f"{_server_key(server)}-*.json"))
         except OSError:
             return None
         return self._read(paths[0]) if len(paths) == 1 else None
@@ -87,7 +86,7 @@ class Logins:
 
     def _path(self, server: str, user: str) -> Path:
         # Names are compared without case on the server; a second token for another spelling does no harm.
-        return self._folder / f"{_key(server)}-{_key(user)}.json"
+        return self._folder / f"{_server_key(server)}-{_key(user)}.json"
 
     def _read(self, path: Path) -> Login | None:
         try:
@@ -99,6 +98,11 @@ class Logins:
             raise BadSettings(f"{path} cannot be read: {error.strerror}. Correct its rights or remove it.") from error
         except (ValueError, KeyError, TypeError) as error:
             raise BadSettings(f"{path} is damaged; remove it and log in again.") from error
+
+
+def _server_key(server: str) -> str:
+    """This computer is the same by either name."""
+    return _key(server.replace("//localhost:", "//127.0.0.1:", 1))
 
 
 def _key(text: str) -> str:

@@ -3,8 +3,8 @@
 This module is the hot one: a start imports neither click nor anything of the server (see `entry`).
 """
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from homestow.cli.syncflags import Flag, Given
 from homestow.cli.troubles import USAGE, Trouble
@@ -45,8 +45,7 @@ FLAGS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(NamedTuple):
     """What `homestow sync` was asked for; `root` None: the account's own; `user` None: whoever is known for this server."""
 
     server: str

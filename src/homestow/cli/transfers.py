@@ -13,6 +13,7 @@ from homestow.cli.asking import Command, server_options
 from homestow.cli.carrying import Carried
 from homestow.cli.display import fitted, size
 from homestow.cli.entering import Entered, enter
+from homestow.cli.passwords import given_password
 from homestow.cli.troubles import FINE, LEFT, USAGE, Trouble, one_line
 from homestow.values.errors import NotFound
 from homestow.values.ids import NodeId, RootId
@@ -92,7 +93,7 @@ def children(entered: Entered, node: NodeId) -> Iterator[Node]:
 @click.argument("path", metavar="[ROOT/PATH]", required=False)
 def ls(server: str, user: str | None, long: bool, path: str | None) -> None:
     """List a folder on the server, or your roots."""
-    with enter(server, user) as entered:
+    with enter(server, user, given_password()) as entered:
         if not path or not path.strip("/"):
             for root in entered.roots:
                 print((f"{root.rights:5}  {size(root.used):>9}  " if long else "") + _shown(root.name + "/"))
@@ -141,7 +142,7 @@ def get(server: str, user: str | None, force: bool, words: tuple[str, ...]) -> i
     counter, total = Counter(), Carried()
     workers = ThreadWorkers(_WORKERS)
     try:
-        with enter(server, user) as entered:
+        with enter(server, user, given_password()) as entered:
             for path in paths:
                 root, node = find(entered, path)
                 remote = ApiRemote(entered.login.server, entered.login.token, root)
@@ -183,7 +184,7 @@ def put(server: str, user: str | None, files: tuple[Path, ...], target: str) -> 
     counter = Counter()
     workers = ThreadWorkers(_WORKERS)
     try:
-        with enter(server, user) as entered:
+        with enter(server, user, given_password()) as entered:
             root = entered.root(place(target)[0])
             into, name = _target(entered, NodeId(root.top), root.id, target, several=len(files) > 1)
             remote = ApiRemote(entered.login.server, entered.login.token, RootId(root.id))

@@ -1,0 +1,230 @@
+"""Run a job of the sync client from the command line: once with a summary, or on and on in calm lines."""
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from homestow.cli.display import MAX_PROBLEMS, Board, braked, done, problem, summary
+from homestow.cli.entering import Entered, device_name, enter
+from homestow.cli.passwords import given_password
+from homestow.cli.remembered import Logins, client_folder
+from homestow.cli.sync import Wish
+from homestow.cli.troubles import BRAKE, FINE, LEFT, TROUBLE, Trouble, exit_code, one_line
+from homestow.client.engine.rules import Direction
+from homestow.client.running.outcome import Counts, Ending, Outcome
+from homestow.client.settings import JobSettings
+from homestow.values.errors import CloudError, Unreachable
+
+if TYPE_CHECKING:
+    from homestow.client.running.daemon import Job
+
+_LONGEST_PAUSE_S = 30.0
+
+
+def keep(wish: Wish) -> int:
+    """Keep a folder in step as wished; the exit code."""
+    # What the job needs is imported while the server looks at the password.
+    threading.Thread(target=_import_early, name="import", daemon=True).start()
+    with ended_by_sigterm():
+        try:
+            with _patiently(wish) as entered:
+                settings = job_settings(wish, entered, client_folder() / "jobs")
+            from homestow.client.bootstrap import open_job
+
+            job = open_job(settings, continuous=not wish.once)
+        except CloudError as error:
+            # What would be a mere refusal elsewhere means here that server, login, root or folder is the trouble.
+            raise Trouble(error.message, exit_code(error) if exit_code(error) != LEFT else TROUBLE) from error
+    try:
+        return (
+            once(job) if wish.once else continuously(job, f"{settings.folder} and {settings.root} on {settings.server}")
+        )
+    finally:
+        job.close()
+
+
+def _import_early() -> None:
+    for name in (
+        "bootstrap",
+        "adapters.remote_api",
+        "adapters.state_sqlite",
+        "adapters.tree_disk",
+        "adapters.clock_system",
+    ):
+        import_module(f"homestow.client.{name}")
+
+
+def job_settings(wish: Wish, entered: Entered, states: Path) -> JobSettings:
+    """What the job must know."""
+    return JobSettings(
+        server=wish.server,
+        token=entered.login.token,
+        folder=wish.directory,
+        device=device_name(),
+        data=states,
+        root=entered.root(wish.root).name,
+        direction=Direction(wish.direction),
+        accept_deletes=wish.accept_deletes,
+    )
+
+
+def _patiently(wish: Wish) -> Entered:
+    """Log in; who was here before and wants to stay waits for the server to come back."""
+    pause, told = 1.0, False
+    while True:
+        try:
+            return enter(wish.server, wish.user, given_password(wish.password))
+        except Unreachable as error:
+            logins = Logins()
+            known = logins.find(wish.server, wish.user) if wish.user else logins.only(wish.server)
+            if wish.once or known is None:
+                raise
+            if not told:
+                print(f"waiting for the server: {one_line(error.message)}", flush=True)
+                told = True
+            time.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE_S)
+
+
+@contextlib.contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """Until the job can be asked to stop, SIGTERM ends us like Ctrl-C: what was begun is let go of."""
+
+    def end(number: int, _: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
+def stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """While it lasts, SIGINT and SIGTERM call `stop` once; a second one ends the process at once.
+
+    The signals are taken by a thread of their own, because a handler in the main thread would run in the middle of whatever
+    that holds.
+    """
+    numbers = {signal.SIGINT, signal.SIGTERM}
+
+    def wait() -> None:
+        signal.sigwait(numbers)
+        stop()
+        signal.sigwait(numbers)
+        os._exit(128 + signal.SIGINT)
+
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    threading.Thread(target=wait, name="signals", daemon=True).start()
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def once(job: "Job") -> int:
+    """Run until both sides are settled; print the summary, give the exit code."""
+    begun = time.monotonic()
+    with stopped_by_signals(job.stop), Board(job.progress.snapshot):
+        outcome = job.once()
+    for line in summary(outcome, time.monotonic() - begun):
+        print(line)
+    sys.stdout.flush()
+    return _code(outcome)
+
+
+def _code(outcome: Outcome) -> int:
+    """The exit code of an ending; brake and trouble are told on stderr."""
+    match outcome.ending:
+        case Ending.IN_STEP:
+            return FINE
+        case Ending.ITEMS_LEFT | Ending.STOPPED:
+            return LEFT
+        case Ending.BRAKE:
+            assert outcome.brake is not None
+            raise Trouble(braked(outcome.brake, "run the same with --accept-deletes"), BRAKE)
+        case Ending.TROUBLE:
+            raise Trouble(outcome.trouble[1] if outcome.trouble else "something went wrong.", TROUBLE)
+
+
+class Teller:
+    """Says what continuous passes did: only what is new, each thing once."""
+
+    def __init__(self, say: Callable[[str], None], problems: Callable[[int], None], what: str) -> None:
+        self._say, self._count = say, problems
+        self._what = what
+        self._before = Counts()
+        self._said = ""
+        self._left: set[str] = set()
+
+    def __call__(self, outcome: Outcome) -> None:
+        """One pass ended."""
+        news = _less(outcome.counts, self._before)
+        self._before = _less(outcome.counts, Counts())
+        if news.total():
+            self._say(f"{time.strftime('%H:%M:%S')}  {done(news)}")
+        left = {problem(held): None for held in outcome.problems}
+        self._count(len(left))
+        new = [line for line in left if line not in self._left]
+        for line in new[:MAX_PROBLEMS]:
+            self._say(f"{time.strftime('%H:%M:%S')}  left: {line}")
+        if len(new) > MAX_PROBLEMS:
+            self._say(f"          … and {len(new) - MAX_PROBLEMS:,} more")
+        self._left = set(left)
+        self._state(outcome)
+
+    def _state(self, outcome: Outcome) -> None:
+        match outcome.ending:
+            case Ending.IN_STEP:
+                state = f"in step: {self._what}"
+            case Ending.BRAKE if outcome.brake is not None:
+                state = "stopped by the brake: " + braked(
+                    outcome.brake, "stop this and run it once more with --accept-deletes"
+                )
+            case Ending.TROUBLE if outcome.trouble is not None:
+                state = f"waiting: {one_line(outcome.trouble[1])}"
+            case _:
+                return
+        if state != self._said:
+            self._said = state
+            self._say(f"{time.strftime('%H:%M:%S')}  {state}")
+
+
+def _less(counts: Counts, before: Counts) -> Counts:
+    return Counts(**{one.name: getattr(counts, one.name) - getattr(before, one.name) for one in fields(Counts)})
+
+
+def continuously(job: "Job", what: str, *, stop_too: Callable[[Callable[[], None]], None] | None = None) -> int:
+    """Run until a signal comes; the exit code.
+
+    Args:
+        what: names both sides, for the line that says they are in step.
+        stop_too: given the function that stops the job, for whoever else may end it.
+    """
+    refused: list[str] = []
+    with Board(job.progress.snapshot) as board:
+        teller = Teller(board.say, board.problems, what)
+
+        def told(outcome: Outcome) -> None:
+            teller(outcome)
+            if outcome.trouble is not None and outcome.trouble[0] in ("login-needed", "login-failed"):
+                # Trying again with a token that was taken back helps nobody.
+                refused.append(outcome.trouble[1])
+                job.stop()
+
+        with stopped_by_signals(job.stop):
+            if stop_too is not None:
+                stop_too(job.stop)
+            job.run(told)
+    if refused:
+        raise Trouble(f"{refused[0]} This computer was logged out; start again with your password.", TROUBLE)
+    return FINE

@@ -1,0 +1,103 @@
+"""`homestow serve`: the server."""
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from homestow.cli.asking import Command, data_option
+from homestow.cli.troubles import USAGE, Trouble, one_line
+
+_LATER = {"netdrive": "--netdrive", "picloud": "--picloud", "grpc": "--grpc"}
+
+
+@click.command(
+    cls=Command,
+    example="homestow serve --data /srv/homestow\n"
+    "homestow serve --data /srv/homestow --http 0.0.0.0:5000 --tls-cert cert.pem --tls-key key.pem",
+)
+@data_option
+@click.option(
+    "--http", metavar="H:P", help="Address of the HTTP front; :0 takes a free port.  [default: 127.0.0.1:5000]"
+)
+@click.option("--netdrive", metavar="H:P", help="Not there yet.")
+@click.option("--picloud", metavar="H:P", help="Not there yet.")
+@click.option("--grpc", metavar="H:P", help="Not there yet.")
+@click.option("--public-url", metavar="URL", help="How the server is reached from outside, for links.")
+@click.option("--tls-cert", metavar="FILE", help="Certificate, PEM.")
+@click.option("--tls-key", metavar="FILE", help="Its key, PEM, for its owner's eyes only.")
+@click.option("--allow-plain", is_flag=True, default=None, help="Serve plain http beyond this machine.")
+@click.option("--until-stdin-closes", is_flag=True, hidden=True)
+def serve(data: Path, until_stdin_closes: bool, **flags: str | bool | None) -> None:
+    """Serve the data folder until SIGTERM or Ctrl-C.
+
+    Prints one line of JSON on stdout when it answers; logs go to stderr. Settings come from DIR/homestow.toml, HOMESTOW_* and
+    these flags.
+    """
+    from homestow.server.settings import load
+
+    settings = load(data, os.environ, flags)
+    for name, flag in _LATER.items():
+        if getattr(settings, name) is not None:
+            raise Trouble(f"{flag} is not there yet: this version serves HTTP. Leave {name} out.", USAGE)
+    log_to_stderr(settings.log_level)
+    if until_stdin_closes:
+        _stop_with_parent()
+    run(data, settings)
+
+
+def run(data: Path, settings: object) -> None:
+    """Open the data folder and serve it."""
+    from homestow.server.bootstrap import Server, open_house, say_ready
+    from homestow.server.fronts.http.serving import ListenFailed, TlsUnusable
+    from homestow.server.settings import Settings
+
+    assert isinstance(settings, Settings)
+    try:
+        with open_house(data, settings) as house:
+            Server(house).run(say_ready)
+    except (ListenFailed, TlsUnusable) as error:
+        raise Trouble(one_line(str(error)), 4) from error
+
+
+def log_to_stderr(level: str) -> None:
+    """Lines on stderr, with the fields that a record bears beside its message."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(Lines())
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+
+
+class Lines(logging.Formatter):
+    """One record on one line: time, level, message, then its fields as name=value; tracebacks below it."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the base class's name
+        """The line; names in it cannot begin another one."""
+        fields = "".join(f" {name}={value!r}" for name, value in extras(record).items())
+        return one_line(super().formatMessage(record) + fields)
+
+
+_USUAL = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+
+
+def extras(record: logging.LogRecord) -> Mapping[str, object]:
+    """What was logged beside the message."""
+    return {name: value for name, value in record.__dict__.items() if name not in _USUAL}
+
+
+def _stop_with_parent() -> None:
+    """End as by SIGTERM when our stdin closes: whoever started us is gone."""
+
+    def wait() -> None:
+        while os.read(sys.stdin.fileno(), 1024):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, name="parent", daemon=True).start()
