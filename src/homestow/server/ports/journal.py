@@ -31,6 +31,9 @@ class Journal(Protocol):
     def compacted(self) -> int:
         """Entries up to this number are no longer kept; 0 when all are."""
 
+    def number_before(self, at_ns: int) -> int:
+        """Number of the last entry before the first one made at or after a time; `last` when all are older."""
+
     def entries(self, root: RootId, after: int, limit: int) -> list[JournalEntry]:
         """Entries of a root after a number, in order."""
 

@@ -25,7 +25,7 @@ from homestow.values.changes import ChangeKind
 from homestow.values.errors import BadRequest, Forbidden, NotFound, RootsOverlap, StorageFailed
 from homestow.values.ids import NO_DEVICE, SYSTEM, AccountId, NodeId, RootId
 from homestow.values.nodes import Kind
-from homestow.values.paths import RESERVED, check_name, numbered
+from homestow.values.paths import RESERVED, check_name, nfc, numbered
 
 log = logging.getLogger(__name__)
 
@@ -278,8 +278,12 @@ class Roots:
         """All roots, oldest first."""
         return self._rows.roots()
 
+    def folders(self) -> list[str]:
+        """Folders that belong to the store: of all roots, and the server's own."""
+        return [*(row.folder for row in self._rows.roots()), str(self._files.resolve().parent)]
+
     def set_quota(self, name: str, quota: int | None) -> None:
-        """Set how many bytes a root may hold; None: no limit of its own. Raises `NotFound`."""
+        """Set how many bytes a root may hold; 0 or None: no limit of its own. Raises `NotFound`."""
         self._rows.set_root_quota(self.named(name).id, quota)
         self.forget_cached()
 
@@ -295,6 +299,17 @@ class Roots:
             log.error("root is away: its folder is not there; nothing is deleted", extra={"root_name": row.name})
         else:
             log.warning("root is back", extra={"root_name": row.name})
+
+    def adopt_orphans(self) -> list[Root]:
+        """Make roots of folders among the own roots' that belong to none, without members: the catalogue was lost."""
+        known = {row.folder for row in self._rows.roots()}
+        made: list[Root] = []
+        with self._lock:
+            for entry in sorted(os.scandir(self._files), key=lambda entry: entry.name):
+                path = os.path.realpath(entry.path)
+                if entry.is_dir(follow_symlinks=False) and path not in known:
+                    made.append(self.add(nfc(entry.name), path, []))
+        return made
 
     def ensure_tops(self) -> None:
         """Give every root its top folder; one is missing only when the server was killed between two steps."""
@@ -364,7 +379,7 @@ class Roots:
         row = self._rows.root(root)
         if row is None:
             return []
-        found = [Quota(row.quota, (root,))] if row.quota is not None else []
+        found = [Quota(row.quota, (root,))] if row.quota else []
         if row.owner != SYSTEM and (account := self._accounts.account(row.owner)) is not None:
             limit = self._default_quota if account.quota is None else account.quota
             if limit:

@@ -232,6 +232,11 @@ class Reads:
         """What is no longer kept."""
         return int(self._one(sql.META, ("compacted",))[0])
 
+    def number_before(self, at_ns: int) -> int:
+        """Last number before a time."""
+        row = self._one(sql.FIRST_SINCE, (at_ns,))
+        return self.last() if row is None else int(row[0]) - 1
+
     def entries(self, root: RootId, after: int, limit: int) -> list[JournalEntry]:
         """Entries after a number."""
         return [

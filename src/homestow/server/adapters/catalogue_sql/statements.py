@@ -68,6 +68,7 @@ ENTRIES = (
     "SELECT number, root, node, kind, at_ns, account, device FROM journal WHERE root = ? AND number > ? "
     "ORDER BY number LIMIT ?"
 )
+FIRST_SINCE = "SELECT number FROM journal WHERE at_ns >= ? ORDER BY number LIMIT 1"
 ADD_ENTRY = "INSERT INTO journal (number, root, node, kind, at_ns, account, device) VALUES (?, ?, ?, ?, ?, ?, ?)"
 COMPACT = "DELETE FROM journal WHERE number <= ?"
 

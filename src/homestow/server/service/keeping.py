@@ -1,0 +1,60 @@
+"""Everything that keeps a store in order, put together: administration, watching the disk, upkeep, verify and backup."""
+
+from dataclasses import dataclass
+
+from homestow.server.ports.accounts import Accounts as AccountRows
+from homestow.server.ports.clock import Clock
+from homestow.server.ports.copies import Copies
+from homestow.server.rules.retention import Retention
+from homestow.server.service.accounts import Accounts
+from homestow.server.service.admin import Admin
+from homestow.server.service.backup import Backup
+from homestow.server.service.core import Core
+from homestow.server.service.outside import Outside
+from homestow.server.service.roots import Roots
+from homestow.server.service.upkeep import Upkeep
+from homestow.server.service.verify import Verify
+from homestow.server.service.watching import Watching
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """`start` what runs beside a server; commands on a store without one need only `admin`."""
+
+    admin: Admin
+    verify: Verify
+    backup: Backup
+    upkeep: Upkeep
+    watching: Watching
+
+    def start(self) -> None:
+        """Begin watching and upkeep on threads of their own."""
+        self.watching.start()
+        self.upkeep.start()
+
+    def stop(self) -> None:
+        """End both; before the core is closed."""
+        self.watching.stop()
+        self.upkeep.stop()
+
+
+def make_keeping(
+    core: Core, outside: Outside, accounts: Accounts, account_rows: AccountRows, roots: Roots, copies: Copies,
+    clock: Clock, policy: Retention, rescan_s: float, watch: bool, backup_key: bytes | None,
+) -> Keeping:  # fmt: skip
+    """Put it together.
+
+    Args:
+        rescan_s: seconds between full comparisons with the disk, 0 for none after the first.
+        watch: take hints about outside changes where the store gives them.
+        backup_key: seals backups; None leaves them unsealed.
+    """
+    verify = Verify(core.catalogue, roots, core.committer, outside, copies, clock)
+    backup = Backup(core.catalogue, roots, core.committer, outside, copies, clock, backup_key)
+    return Keeping(
+        admin=Admin(core, accounts, roots, outside, verify, backup),
+        verify=verify,
+        backup=backup,
+        upkeep=Upkeep(core, accounts, account_rows, roots, clock, policy),
+        watching=Watching(outside, roots, clock, rescan_s, watch),
+    )
