@@ -136,6 +136,8 @@ class Model:
                     size=mine.size, digest=Digest(token), rev=theirs.rev + 1, change=self.tick(), mtime_ns=mine.mtime_ns
                 )
                 self._sent(item, mine, theirs, token)
+            case _:
+                raise AssertionError(action)
 
     def _sent(self, item: int, mine: LocalItem, theirs: RemoteItem, token: str) -> None:
         self.history.add(token)

@@ -3,11 +3,11 @@
 import os
 
 import pytest
+from tests.unit.planner_model import Draw
 
 from homestow.client.engine.planner import plan
 from homestow.client.engine.rules import Direction
 from homestow.client.engine.steps import Plan
-from tests.unit.planner_model import Draw
 
 CASES = int(os.environ.get("HOMESTOW_L1_CASES", "20000"))
 CHUNKS = 20
