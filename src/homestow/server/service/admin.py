@@ -12,7 +12,7 @@ itself. Orders and their arguments (`?`: may be left out):
     versions.list {path}    versions.restore {path, rev}
     verify {quick?}    repair {}    backup {target}    status {}
 
-A PATH is ROOTNAME/inner/path. `restore` is no order: it happens while no server runs (`service.backup.restore`).
+A PATH is ROOTNAME/inner/path. `restore` is no order: it happens while no server runs (`service.restore`).
 """
 
 import logging

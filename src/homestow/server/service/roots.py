@@ -6,8 +6,7 @@ forgotten on every change, so that what is taken away is gone at once.
 
 import logging
 import os
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,22 +14,19 @@ from homestow.server.ports.accounts import Account
 from homestow.server.ports.accounts import Accounts as AccountRows
 from homestow.server.ports.catalogue import Catalogue, new_row
 from homestow.server.ports.clock import Clock
-from homestow.server.ports.content import Content
 from homestow.server.ports.journal import Note
 from homestow.server.ports.roots import Root, RootState
 from homestow.server.ports.roots import Roots as RootRows
 from homestow.server.rules.access import Principal, Rights, require
 from homestow.server.rules.quotas import Quota
+from homestow.server.service.root_stores import OpenStore, RootStores
 from homestow.values.changes import ChangeKind
 from homestow.values.errors import BadRequest, Forbidden, NotFound, RootsOverlap, StorageFailed
 from homestow.values.ids import NO_DEVICE, SYSTEM, AccountId, NodeId, RootId
 from homestow.values.nodes import Kind
-from homestow.values.paths import RESERVED, check_name, nfc, numbered
+from homestow.values.paths import check_name, nfc, numbered
 
 log = logging.getLogger(__name__)
-
-OpenStore = Callable[[str], Content]
-"""Opens the store of a root's folder; `StorageFailed` when the folder is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +42,7 @@ class RootView:
     quota: int | None
 
 
-class Roots:
+class Roots(RootStores):
     """Use cases around roots. All methods may be called from any thread."""
 
     def __init__(
@@ -60,21 +56,13 @@ class Roots:
         default_quota: int = 0,
     ) -> None:
         """`files` is the folder in which own roots are made, `default_quota` bytes per account (0: none)."""
-        self._rows = rows
+        super().__init__(rows, catalogue, open_store, clock)
         self._accounts = accounts
-        self._catalogue = catalogue
-        self._open_store = open_store
-        self._clock = clock
         self._files = files
         self._default_quota = default_quota
-        self._lock = threading.RLock()
         self._rights: dict[tuple[AccountId, RootId], Rights] = {}
         self._quotas: dict[RootId, tuple[Quota, ...]] = {}
         self._changes = 0
-        self._stores: dict[RootId, Content] = {}
-        self._retired: list[Content] = []
-        self._trusted: set[RootId] = set()
-        """Roots whose folder the operator said is the right one."""
 
     # --- what other use cases ask ---------------------------------------------------------------------------------
 
@@ -113,52 +101,6 @@ class Roots:
                 if changes == self._changes:
                     self._quotas[root] = found
         return found
-
-    def get(self, root: RootId) -> Content:
-        """The store of a root, opened at first need.
-
-        Raises:
-            NotFound: there is no such root.
-            StorageFailed: its folder is not there (disk not mounted, removed).
-        """
-        store = self._stores.get(root)
-        return store if store is not None else self.present(root)
-
-    def present(self, root: RootId) -> Content:
-        """The store of a root after looking whether its folder is the right one; a root that was away is back then.
-
-        Raises:
-            NotFound: there is no such root.
-            StorageFailed: its folder is not there or is another one, as when its disk is not mounted; the root is away.
-        """
-        with self._lock:
-            row = self._rows.root(root)
-            if row is None or row.state is RootState.REMOVED:
-                raise NotFound("There is no such root.")
-            store = self._stores.get(root)
-            if store is not None and row.state is RootState.PRESENT:
-                return store
-            try:
-                store = self._open_right(row)
-            except StorageFailed:
-                if row.state is RootState.PRESENT:
-                    self.set_away(root, True)
-                raise
-            if row.state is RootState.AWAY:
-                self.set_away(root, False)
-            self._stores[root] = store
-            return store
-
-    def note_scanned(self, root: RootId) -> None:
-        """A root was compared as a whole with its disk: remember how its folder is known again."""
-        row = self._rows.root(root)
-        if row is None:
-            return
-        stat = self.get(root).look(())
-        marked = os.path.isdir(os.path.join(row.folder, RESERVED))
-        if stat is not None and (row.inode, row.birth_ns, row.marked) != (stat.inode, stat.birth_ns, marked):
-            self._rows.set_identity(root, stat.inode, stat.birth_ns, marked)
-        self._rows.set_scanned(root, self._clock.now_ns())
 
     # --- members --------------------------------------------------------------------------------------------------
 
@@ -287,19 +229,6 @@ class Roots:
         self._rows.set_root_quota(self.named(name).id, quota)
         self.forget_cached()
 
-    def set_away(self, root: RootId, away: bool) -> None:
-        """The root's folder is not there, or is there again; the store is opened anew."""
-        with self._lock:
-            row = self._rows.root(root)
-            if row is None or row.state is RootState.REMOVED:
-                return
-            self._rows.set_state(root, RootState.AWAY if away else RootState.PRESENT)
-            self._close(root)
-        if away:
-            log.error("root is away: its folder is not there; nothing is deleted", extra={"root_name": row.name})
-        else:
-            log.warning("root is back", extra={"root_name": row.name})
-
     def adopt_orphans(self) -> list[Root]:
         """Make roots of folders among the own roots' that belong to none, without members: the catalogue was lost."""
         known = {row.folder for row in self._rows.roots()}
@@ -322,14 +251,6 @@ class Roots:
             self._changes += 1
             self._rights.clear()
             self._quotas.clear()
-
-    def close(self) -> None:
-        """Close all stores."""
-        with self._lock:
-            for store in (*self._stores.values(), *self._retired):
-                store.close()
-            self._stores.clear()
-            self._retired.clear()
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
@@ -400,32 +321,6 @@ class Roots:
         if account is None:
             raise NotFound(f"There is no user {user!r}.")
         return account
-
-    def _open_right(self, row: Root) -> Content:
-        """Open a root's store, unless what is at its path now is not the folder we know (P10)."""
-        store = self._open_store(row.folder)
-        hint = (
-            f"Mount its disk again; or, if this is the right folder, run: homestow root add {row.name!r} {row.folder!r}"
-        )
-        if row.marked and not os.path.isdir(os.path.join(row.folder, RESERVED)):
-            store.close()
-            raise StorageFailed(
-                f"The folder {row.folder} of {row.name} is not the one it was: no {RESERVED} in it. {hint}"
-            )
-        stat = store.look(())
-        trusted = row.id in self._trusted
-        if not row.marked and not trusted and (stat is None or not stat.inode or stat.inode != row.inode):
-            top = self._catalogue.top(row.id)
-            known = {lying.loc_name or lying.name for lying in self._catalogue.lying_in(top.id)} if top else set()
-            if known and known.isdisjoint(entry.name for entry in store.list_folder(())):
-                store.close()
-                raise StorageFailed(f"The folder {row.folder} of {row.name} shows nothing of what was in it. {hint}")
-        return store
-
-    def _close(self, root: RootId) -> None:
-        """Open it anew next time. The old handles stay until the end: another thread may be using them right now."""
-        if (store := self._stores.pop(root, None)) is not None:
-            self._retired.append(store)
 
 
 def _within(inner: str, outer: str) -> bool:

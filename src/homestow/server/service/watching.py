@@ -217,7 +217,8 @@ class _Listening:
     """Reads hints of one store until stopped."""
 
     def __init__(self, store: Watches, hint: Callable[[Collection[Location] | None], None], root: RootId) -> None:
-        self.store = store
+        self.store: object = store
+        self._source = store
         self._hint = hint
         self._root = root
         self._watch: AbstractContextManager[object] | None = None
@@ -239,7 +240,7 @@ class _Listening:
 
     def _loop(self) -> None:
         try:
-            watch = self.store.watch()
+            watch = self._source.watch()
             hints = watch.__enter__()
             self._watch = watch
         except CloudError as error:
