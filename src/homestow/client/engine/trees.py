@@ -302,9 +302,10 @@ class Trees:
 
     def agree(self, item: int, mine: LocalItem, theirs: RemoteItem) -> None:
         """Both sides show this now, and it is the same: nothing is left to do for the item."""
-        self.set_synced(item, agreed(item, mine, theirs))
-        self.set_here(item, mine)
-        self.set_there(item, theirs)
+        base = agreed(item, mine, theirs)
+        self.set_synced(item, base)
+        self.set_here(item, mine._replace(digest=base.digest))
+        self.set_there(item, theirs._replace(digest=base.digest))
 
     def rename(self, old: int, new: int) -> None:
         """Give a local item another id (it reached the server, or its node is no more); what it holds follows.

@@ -213,8 +213,8 @@ class Work:
         new = agreed(item, mine, theirs)
         if base is not None:
             new = new._replace(parent=base.parent, name=base.name)
-        self.trees.set_here(item, mine)
-        self.trees.set_there(item, theirs)
+        self.trees.set_here(item, mine._replace(digest=new.digest))
+        self.trees.set_there(item, theirs._replace(digest=new.digest))
         self.trees.set_synced(item, new)
         self.settled(item)
 
