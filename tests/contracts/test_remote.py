@@ -8,8 +8,10 @@ from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 from blake3 import blake3
+from tests.simulation.service_backend import ServiceBackend
 
-from homestow.client.adapters.remote_memory import MemoryRemote, MemoryServer
+from homestow.client.adapters.clock_memory import SimClock
+from homestow.client.adapters.remote_memory import LIMITS, MemoryRemote, MemoryServer
 from homestow.client.ports.remote import Remote, SmallFile
 from homestow.values.digests import EMPTY, Digest
 from homestow.values.errors import (
@@ -39,7 +41,16 @@ def _memory() -> Iterator[Two]:
     yield MemoryRemote(server), MemoryRemote(server)
 
 
-SERVERS: dict[str, Callable[[], AbstractContextManager[Two]]] = {"memory": _memory}
+@contextmanager
+def _service() -> Iterator[Two]:
+    backend = ServiceBackend(SimClock(), LIMITS, page=4)
+    try:
+        yield backend.remote("A"), backend.remote("B")
+    finally:
+        backend.close()
+
+
+SERVERS: dict[str, Callable[[], AbstractContextManager[Two]]] = {"memory": _memory, "service": _service}
 
 
 @pytest.fixture(params=sorted(SERVERS))
@@ -430,13 +441,19 @@ class TestUploads:
         assert states[0].id == states[1].id
 
     def test_known_content_is_not_asked_for(self, remote: Remote) -> None:
-        """Content the account already has is done at once."""
-        put(remote, "there", CONTENT[:100])
+        """Larger content that the account already has is done at once."""
+        content, size = CONTENT * 28, 64 * 1024
+        begun = remote.begin_upload(size=len(content), mtime_ns=DAY_NS, block_size=size, parent=top(remote), name="there")
+        for offset in range(0, len(content), size):
+            remote.put_block(begun.id, offset, content[offset : offset + size])
+        remote.finish(begun.id, digest_of(content))
+
         state = remote.begin_upload(
-            size=100, mtime_ns=DAY_NS, block_size=BLOCK, digest=digest_of(CONTENT[:100]), parent=top(remote), name="f"
+            size=len(content), mtime_ns=DAY_NS, block_size=size, digest=digest_of(content), parent=top(remote), name="f"
         )
+
         assert state.done is not None
-        assert read(remote, state.done) == CONTENT[:100]
+        assert read(remote, state.done) == content
         assert remote.node(state.done.id) == state.done
 
     def test_other_bytes_than_declared_are_never_published(self, remote: Remote) -> None:

@@ -40,7 +40,16 @@ class Backend(Protocol):
         """What is wrong with the store; nothing when it is sound."""
 
     def restart(self, dice: random.Random) -> None:
-        """Stop and start, as after a power loss: what was not acknowledged may be lost."""
+        """The process or the machine dies, now or at a step soon to come: what was not acknowledged may be lost."""
+
+    def calm(self) -> None:
+        """No death is to come any more."""
+
+    def bring_back(self, dice: random.Random) -> None:
+        """Somebody brings something back from the trash."""
+
+    def close(self) -> None:
+        """The run is over."""
 
     def set_full(self, full: bool) -> None:
         """Whether the disk takes any more."""
@@ -119,6 +128,21 @@ class MemoryBackend:
         if dice.random() < 0.2:
             for key in [key for key, upload in self.server.uploads.items() if upload.done is None]:
                 del self.server.uploads[key]
+
+    def calm(self) -> None:
+        """It does not die later."""
+
+    def bring_back(self, dice: random.Random) -> None:
+        server = self.server
+        gone = [node for node in server.nodes.values() if node.gone and node.parent is not None and server.is_live(node.parent)]
+        if gone:
+            node = gone[int(dice.random() * len(gone))]
+            assert node.parent is not None
+            if node.name not in server.children[node.parent]:
+                server.bring_back(node.id, node.parent, node.name)
+
+    def close(self) -> None:
+        """Nothing to let go."""
 
     def set_full(self, full: bool) -> None:
         self.server.bytes_limit = 0 if full else 1 << 40

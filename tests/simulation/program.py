@@ -83,7 +83,7 @@ FLAVOURS = (
     "states",
 )
 _DEEDS = tuple(kind for kind in KINDS if kind not in ("case-rename", "unreadable"))
-_BETWEEN = ("wait", "jump", "kill", "server-restart", "overflow", "deliver")
+_BETWEEN = ("wait", "jump", "kill", "server-restart", "overflow", "deliver", "bring-back")
 _STATES = (
     "drop-state",
     "save-state",
@@ -156,7 +156,7 @@ def _inner(dice: random.Random, flavour: str, who: int, clients: int, deeds: lis
     if calm:
         return Step(dice.choice(deeds), dice.choice(others), bits)
     if flavour == "crash":
-        return Step(dice.choice(("kill", "kill", "power", "power", "power", "server-restart")), who, bits)
+        return Step(dice.choice(("kill", "kill", "power", "power", "server-restart", "server-restart")), who, bits)
     if chance < 0.8:
         return Step(dice.choice(FATES), who, bits)
     return Step(dice.choice(LOCAL_FAULTS), who, bits)

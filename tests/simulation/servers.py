@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from tests.simulation.backends import Backend, MemoryBackend
+from tests.simulation.service_backend import ServiceBackend
 
 from homestow.client.adapters.clock_memory import SimClock
 
@@ -11,4 +12,4 @@ def _memory(clock: SimClock) -> Backend:
     return MemoryBackend()
 
 
-SERVERS: dict[str, Callable[[SimClock], Backend]] = {"memory": _memory}
+SERVERS: dict[str, Callable[[SimClock], Backend]] = {"memory": _memory, "service": ServiceBackend}

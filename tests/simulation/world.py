@@ -107,9 +107,11 @@ class World:
         finally:
             for machine in self.machines:
                 machine.close()
+            self.backend.calm()
         for machine in self.machines:
             self.trace(repr(sorted(disk_tree(machine.disk).items())))
         self.verdict.trace = self._trace.hexdigest()
+        self.backend.close()
         return self.verdict
 
     def trace(self, line: str) -> None:
@@ -144,6 +146,7 @@ class World:
                 elif not inode.readable:
                     machine.disk.chmod(path, readable=True)
         self.backend.set_full(False)
+        self.backend.calm()
         self._rounds()
         for _ in range(3):
             if self._clear_clashes():
@@ -286,6 +289,8 @@ class World:
                 self.backend.restart(dice)
             case "compact":
                 self.backend.compact()
+            case "bring-back":
+                self.backend.bring_back(dice)
             case "drop-state" | "save-state" | "old-state":
                 machine.befall_state(kind)
             case "disk-save" | "disk-restore":

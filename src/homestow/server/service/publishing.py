@@ -43,7 +43,12 @@ class Publisher:
 
     def many(self, who: Principal, root: RootId, files: Sequence[File], once: Once | None = None) -> list[Outcome]:
         """Publish many staged files; what became of each."""
-        outcomes = self._committer.run(Publish(who, root, files, once))
+        try:
+            outcomes = self._committer.run(Publish(who, root, files, once))
+        except CloudError as error:
+            if len(files) != 1 or files[0].error is not error:
+                raise
+            outcomes = [Outcome.of(error)]
         for at, file in enumerate(files):
             if file.on_disk_taken and file.error is not None:
                 tries = self.names(root, file.parent, file.name)
@@ -55,7 +60,7 @@ class Publisher:
         return outcomes
 
     def _next_name(self, tries: Iterator[str], root: RootId, file: File, error: CloudError) -> None:
-        file.disk_name = self.after(tries, root, file.parent, file.location, error)
+        file.disk_name = self.after(tries, root, file.parent, file.name, file.location, error)
         if file.disk_name == file.name:
             file.disk_name = None
         file.error, file.on_disk_taken = None, False
@@ -64,8 +69,11 @@ class Publisher:
         """Names to try on disk, best first."""
         return islice(disk_names(name, self._stores.get(root).facts.max_name_bytes), MOST_NAMES)
 
-    def after(self, tries: Iterator[str], root: RootId, parent: NodeId, location: Location, error: CloudError) -> str:
-        """The next name to try after the disk refused `location`: the same once more when what lay there is known now.
+    def after(
+        self, tries: Iterator[str], root: RootId, parent: NodeId, name: str, location: Location, error: CloudError
+    ) -> str:
+        """The next name to try after the disk refused `location`: the same once more when what lay there is known now
+        as the node at the wanted place (which the next try will say).
 
         Raises:
             Busy: something new lies there that cannot be taken in yet, because it is being written.
@@ -73,14 +81,15 @@ class Publisher:
         """
         self._outside.look(root, [location[:-1]])
         at = self._catalogue.lying_at(parent, location[-1])
-        if at is not None:
+        if at is not None and (at.parent, at.name) == (parent, name):
             return location[-1]
         stat = self._stores.get(root).look(location)
-        if stat is not None and stat.kind is not EntryKind.OTHER and not self._is_folded(parent, location[-1]):
+        known = at is not None or self._is_folded(parent, location[-1])
+        if stat is not None and stat.kind is not EntryKind.OTHER and not known:
             raise Busy(f"{location[-1]!r} is being written on the server's disk; try again.", retry_after_s=2)
-        for name in tries:
-            if name != location[-1]:
-                return name
+        for candidate in tries:
+            if candidate != location[-1]:
+                return candidate
         raise error
 
     def _is_folded(self, parent: NodeId, name: str) -> bool:
@@ -103,7 +112,7 @@ class Publisher:
                 raise StorageFailed("Nothing came of it.")
             if not tried.on_disk_taken:
                 raise tried.error
-            chosen = self.after(tries, root, parent, tried.location, tried.error)
+            chosen = self.after(tries, root, parent, name, tried.location, tried.error)
             disk_name = None if chosen == name else chosen
 
 
