@@ -154,6 +154,8 @@ class Told:
                     self.nodes.add(NodeId(int(node)))
                 case ["purged", node]:
                     self.contents = [(known, data) for known, data in self.contents if known != int(node)]
+                case _:
+                    pass
 
 
 def check(place: Path) -> None:
