@@ -284,6 +284,28 @@ def test_the_root_and_its_epoch(world: World) -> None:
         world.remote.root()
 
 
+def test_calls_mean_the_life_that_the_root_was_seen_in(world: World) -> None:
+    """R23: after `root` every call bears its epoch; `root` itself takes any, and what another life answers is not taken."""
+    told = {"id": 3, "name": "Family", "top": 1, "rights": "write", "change": 7, "used": 0, "quota": None}
+    world.answer = reply(node())
+    world.remote.node(NodeId(5))
+    assert "homestow-epoch" not in world.last.headers
+    for epoch in (EPOCH, "f" * 32):
+        world.answer = reply({"roots": [told]}, epoch=epoch)
+        assert world.remote.root().epoch == epoch
+        assert "homestow-epoch" not in world.last.headers
+        world.answer = reply(node(), epoch=epoch)
+        world.remote.node(NodeId(5))
+        assert world.last.headers["homestow-epoch"] == epoch
+    for answer in (
+        reply(node(), epoch="e" * 32),
+        reply({"code": "cursor-gone", "message": "restored"}, 410, epoch="e" * 32),
+    ):
+        world.answer = answer
+        with pytest.raises(errors.CursorGone):
+            world.remote.node(NodeId(5))
+
+
 def test_limits_are_never_more_than_ours(world: World) -> None:
     """S92: a server cannot make the client hold more than it means to, nor nothing."""
     told = {"version": "1", "epoch": EPOCH, "now_ns": 0, "signup_open": False}

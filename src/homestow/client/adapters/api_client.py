@@ -15,7 +15,7 @@ import msgspec
 
 from homestow.client.adapters.http_client import Body as Content
 from homestow.client.adapters.http_client import HttpClient, Response
-from homestow.values.errors import CloudError, NotHomestow, ServerError, TooLarge, Unreachable, by_code
+from homestow.values.errors import CloudError, CursorGone, NotHomestow, ServerError, TooLarge, Unreachable, by_code
 from homestow.values.nodes import Node
 from homestow.wire import api
 from homestow.wire.api import BY_NAME, EPOCH_HEADER, KEY_HEADER, PREFIX, Body, Call, Wire
@@ -44,12 +44,18 @@ class ApiClient:
         url: see `http_address.parse_url`.
         token: from `login`; None for the calls that are open and for the owner-only local socket.
         timeout_s: see `HttpClient`.
+
+    Attributes:
+        epoch: the life of the store that the last answer came from.
+        pinned: the life that all calls mean which need a token; in another one they fail with `CursorGone` and have no
+            effect (R23). None: any.
     """
 
     def __init__(self, url: str, token: str | None = None, timeout_s: float = 60.0) -> None:
         self._http = HttpClient(url, timeout_s)
         self.token = token
         self.epoch = ""
+        self.pinned: str | None = None
 
     def close(self) -> None:
         """Close connections; calls under way end with `Unreachable`."""
@@ -88,6 +94,14 @@ class ApiClient:
             data = answer.read(MAX_JSON_ANSWER)
         return decode(data, gives)
 
+    def pin(self, name: str, gives: type[T]) -> T:
+        """Make a call that takes nothing in whatever life of the store there is, and mean that life from now on."""
+        with self._answer(BY_NAME[name], {}, None, any_life=True) as answer:
+            self._check_type(answer, _JSON)
+            found = decode(answer.read(MAX_JSON_ANSWER), gives)
+            self.pinned = answer.header(EPOCH_HEADER.lower())
+        return found
+
     def act(self, name: str, message: Wire | None = None, /, *, key: str | None = None, **params: Value) -> None:
         """Make a call that answers nothing."""
         body = _encode(message) if message is not None else None
@@ -114,10 +128,13 @@ class ApiClient:
         key: str | None = None,
         wait_s: float = 0.0,
         headers: Mapping[str, str] = {},
+        any_life: bool = False,
     ) -> Response:
         sent = {"Accept": "*/*", **headers}
         if self.token is not None:
             sent["Authorization"] = f"Bearer {self.token}"
+        if self.pinned is not None and not call.open and not any_life:
+            sent[EPOCH_HEADER] = self.pinned
         if call.mutates:
             sent[KEY_HEADER] = key or secrets.token_hex(16)
         if body is not None:
@@ -127,7 +144,7 @@ class ApiClient:
             call.method, target_of(call, params), sent, body, repeatable=repeatable, wait_s=wait_s
         )
         try:
-            self._check(answer)
+            self._check(answer, sent.get(EPOCH_HEADER))
         except BaseException:
             answer.close()
             raise
@@ -135,7 +152,7 @@ class ApiClient:
 
     # --- doubting answers ----------------------------------------------------------------------------------------------
 
-    def _check(self, answer: Response) -> None:
+    def _check(self, answer: Response, meant: str | None) -> None:
         """Raise what a failing answer says, and `NotHomestow` for what is no answer of a Homestow server."""
         status = answer.status
         epoch = answer.header(EPOCH_HEADER.lower())
@@ -146,6 +163,8 @@ class ApiClient:
         self.epoch = epoch
         if status >= 400:
             raise self._problem(answer)
+        if meant is not None and epoch != meant:
+            raise CursorGone("The server was restored from a backup while it was asked; everything is listed anew.")
 
     def _problem(self, answer: Response) -> CloudError:
         self._check_type(answer, _JSON)

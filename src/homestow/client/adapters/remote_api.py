@@ -41,6 +41,9 @@ def _log_refused(node: Node, reason: CloudError) -> None:
 class ApiRemote:
     """One root on a server.
 
+    `root` takes the server in whatever life of its store it is; every other call means the life that `root` saw last and
+    raises `CursorGone` in another one, so that a restored server never gets what was planned for the one before (R23).
+
     Args:
         url: of the server; see `http_address.parse_url`.
         token: from `login`.
@@ -83,11 +86,10 @@ class ApiRemote:
 
     def root(self) -> RemoteRoot:
         """The root as it is now; `NotFound` when it is not (or no longer) ours to see."""
-        for root in self._api.call("roots", api.Roots).roots:
+        for root in self._api.pin("roots", api.Roots).roots:
             if root.id == self._root:
-                return RemoteRoot(
-                    self._root, root.name, NodeId(root.top), root.rights != "read", self._api.epoch, root.change
-                )
+                epoch = self._api.pinned or ""
+                return RemoteRoot(self._root, root.name, NodeId(root.top), root.rights != "read", epoch, root.change)
         raise NotFound("The folder on the server is gone, or no longer shared with this account.")
 
     def tree(self, after: int = 0, cursor: str | None = None, under: NodeId | None = None) -> TreePart:
