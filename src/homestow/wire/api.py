@@ -6,7 +6,8 @@ three cannot drift apart. Bodies are JSON (msgspec structs below) unless a call 
 
 Headers used by all calls: `Authorization: Bearer <token>`; `Idempotency-Key` (1 to 64 printable ASCII characters) on every
 mutating call: the same key with the same request gives the same answer and one effect (P8); answers bear
-`Homestow-Epoch`, by which a client tells a Homestow server from a captive portal (SC-171).
+`Homestow-Epoch`, by which a client tells a Homestow server from a captive portal (SC-171). A request that bears it means that
+life of the store: in another one it is refused with `cursor-gone`, since node ids may be somebody else's there (R23).
 """
 
 from dataclasses import dataclass, field
@@ -36,6 +37,20 @@ Whole = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 Time = Annotated[int, msgspec.Meta(ge=MIN_MTIME_NS, le=2**63 - 1)]
 """Nanoseconds since 1970 UTC, negative before."""
+
+DIGEST_FORM = "^[0-9a-f]{64}$"
+CURSOR_FORM = "^[0-9a-f]{32}-[0-9]{1,18}$"
+NAME_FORM = r"^(?!\.{1,2}$)[^/\x00]+$"
+
+# What is written in the document only: the use cases check it and say what is wrong by their own codes.
+Name = Annotated[str, msgspec.Meta(extra_json_schema={"minLength": 1, "maxLength": 255, "pattern": NAME_FORM})]
+"""A name in a folder, at most 255 bytes in UTF-8; see `values.paths.check_name`."""
+
+DigestText = Annotated[str, msgspec.Meta(extra_json_schema={"pattern": DIGEST_FORM})]
+"""BLAKE3 as 64 lower-case hexadecimal digits."""
+
+BlockSize = Annotated[int, msgspec.Meta(ge=1, le=MAX_BLOCK_BYTES)]
+"""Bytes of a block."""
 
 
 class Body(Enum):
@@ -223,14 +238,14 @@ class Journal(Wire, frozen=True, kw_only=True, omit_defaults=False):
 class NewFolder(Wire, frozen=True, kw_only=True):
     """Make a folder in this one; an existing folder of that name is `path-taken` with its id as fact `node`."""
 
-    name: str
+    name: Name
 
 
 class Move(Wire, frozen=True, kw_only=True):
     """Give a node a new place in the same root. `base` is the `change` the caller saw; without it any state is moved."""
 
     parent: Whole
-    name: str
+    name: Name
     base: Whole | None = None
     place_only: bool = False
     """Leave the file where it lies on disk (place and location are two facts)."""
@@ -240,7 +255,7 @@ class Copy(Wire, frozen=True, kw_only=True):
     """Copy a file or folder inside its root; a taken name is `path-taken`."""
 
     parent: Whole
-    name: str
+    name: Name
 
 
 class Facts(Wire, frozen=True, kw_only=True):
@@ -273,7 +288,7 @@ class Restore(Wire, frozen=True, kw_only=True):
     """Bring back from the trash: to its old place, or to `parent` and `name`; a taken name gets " (2)"."""
 
     parent: Whole | None = None
-    name: str | None = None
+    name: Name | None = None
 
 
 class Emptied(Wire, frozen=True, kw_only=True):
@@ -324,12 +339,12 @@ class NewUpload(Wire, frozen=True, kw_only=True):
 
     size: Whole
     parent: Whole | None = None
-    name: str | None = None
+    name: Name | None = None
     node: Whole | None = None
     base: Whole | None = None
-    digest: str | None = None
+    digest: DigestText | None = None
     mtime_ns: Time | None = None
-    block_size: Whole = 4 * 1024 * 1024
+    block_size: BlockSize = 4 * 1024 * 1024
 
 
 class Upload(Wire, frozen=True, kw_only=True, omit_defaults=False):
@@ -349,13 +364,13 @@ class Upload(Wire, frozen=True, kw_only=True, omit_defaults=False):
 class Have(Wire, frozen=True, kw_only=True):
     """Digests of the blocks of the content to come; the server fills in those it finds in the replaced content."""
 
-    digests: list[str]
+    digests: list[DigestText]
 
 
 class Finish(Wire, frozen=True, kw_only=True):
     """Publish; with `digest` the received bytes must be those."""
 
-    digest: str | None = None
+    digest: DigestText | None = None
 
 
 # --- packs: see wire.packs for the framing ----------------------------------------------------------------------------
@@ -435,7 +450,7 @@ Where = Literal["path", "query"]
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """A parameter in path or query: its name, type (int or str), whether it may be left out, what it is, and its range.
+    """A parameter in path or query: its name, type (int or str), whether it may be left out, what it is, its range or form.
 
     Integers go from `minimum` (0 when None) to `maximum` (the largest 64-bit integer when None), both included.
     """
@@ -448,6 +463,8 @@ class Param:
     required: bool = False
     minimum: int | None = None
     maximum: int | None = None
+    pattern: str = ""
+    """What text looks like, for the document; the use cases check it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -462,7 +479,8 @@ class Call:
         takes: message or body kind of the request.
         gives: message or body kind of the answer.
         status: status of success.
-        fails: errors besides bad-request, login-needed, busy, storage-failed and internal, which any call may give.
+        fails: errors besides bad-request, login-needed, cursor-gone (of another epoch than the request's), busy,
+            storage-failed and internal, which any call may give.
         open: may be called without a token.
         mutates: takes an Idempotency-Key.
         operator: only for admins and the local socket.
@@ -491,12 +509,15 @@ _ROOT = _id("root", "Root id.")
 _NODE = _id("node", "Node id.")
 _UPLOAD = Param("upload", str, "Upload id.", "path", required=True)
 _LIMIT = Param("limit", int, f"Entries at most, 1 to {MAX_PAGE}.", default=1000, minimum=1, maximum=MAX_PAGE)
+_CURSOR = Param("cursor", str, "Where the reader stands.", required=True, pattern=CURSOR_FORM)
+_DIGEST = Param("digest", str, "BLAKE3 the bytes must have.", pattern=DIGEST_FORM)
 _REV = Param("rev", int, "Which content; the present one when left out.")
 
 _SEE = (errors.NotFound,)
 _CHANGE = (errors.NotFound, errors.Forbidden, errors.KeyReused)
-_PLACE = (*_CHANGE, errors.BadName, errors.PathTaken, errors.Stale, errors.WrongKind, errors.StorageFull)
-_STORE = (*_PLACE, errors.QuotaExceeded, errors.DigestMismatch, errors.TooLarge, errors.Incomplete)
+_PLACE = (*_CHANGE, errors.BadName, errors.PathTaken, errors.WrongKind, errors.StorageFull)
+_STORE = (*_CHANGE, errors.Stale, errors.WrongKind, errors.StorageFull, errors.QuotaExceeded, errors.TooLarge)
+_UPLOADS = (errors.UploadGone, errors.NotFound, errors.Forbidden)
 _GUESS = (errors.LoginFailed, errors.TooManyTries)
 _ALL = tuple(kind for kind in errors.all_errors() if kind.__module__ == errors.__name__)
 
@@ -531,7 +552,7 @@ CALLS: tuple[Call, ...] = (
         "changes", "GET", "/roots/{root}/changes", "The feed: latest states since a cursor, waiting for the next.",
         (
             _ROOT,
-            Param("cursor", str, "Where the reader stands.", required=True),
+            _CURSOR,
             Param("wait", int, f"Seconds to wait for a change, 0 to {MAX_WAIT_S}.", default=0, maximum=MAX_WAIT_S),
             _LIMIT,
         ),
@@ -539,7 +560,7 @@ CALLS: tuple[Call, ...] = (
     ),
     Call(
         "journal", "GET", "/roots/{root}/journal", "Raw entries after a cursor.",
-        (_ROOT, Param("cursor", str, "Where the reader stands.", required=True), _LIMIT),
+        (_ROOT, _CURSOR, _LIMIT),
         gives=Journal, fails=(errors.NotFound, errors.CursorGone),
     ),
     Call(
@@ -547,11 +568,11 @@ CALLS: tuple[Call, ...] = (
         (
             _ROOT,
             Param("after", int, "`next` of the page before.", default=0),
-            Param("cursor", str, "`cursor` of the first page, on every later page."),
+            Param("cursor", str, "`cursor` of the first page, on every later page.", pattern=CURSOR_FORM),
             Param("under", int, "Only this folder's subtree (the folder itself included)."),
             _LIMIT,
         ),
-        gives=TreePage, fails=(errors.NotFound, errors.CursorGone),
+        gives=TreePage, fails=(errors.NotFound, errors.CursorGone, errors.WrongKind),
     ),
     Call(
         "resolve", "GET", "/roots/{root}/path", "The node at a path.",
@@ -570,7 +591,7 @@ CALLS: tuple[Call, ...] = (
     ),
     Call(
         "move", "POST", "/nodes/{node}/move", "Rename or move.", (_NODE,), takes=Move, gives=Node,
-        fails=(*_PLACE, errors.WouldCycle), mutates=True,
+        fails=(*_PLACE, errors.Stale, errors.WouldCycle, errors.ContentMissing), mutates=True,
     ),
     Call(
         "copy", "POST", "/nodes/{node}/copy", "Copy a file or folder.", (_NODE,), takes=Copy, gives=Node, status=201,
@@ -583,7 +604,7 @@ CALLS: tuple[Call, ...] = (
     Call(
         "delete", "DELETE", "/nodes/{node}", "Put into the trash.",
         (_NODE, Param("base", int, "What the caller saw: a file's `change`, a folder's `below`.")),
-        status=204, fails=(*_CHANGE, errors.Stale, errors.WrongKind), mutates=True,
+        status=204, fails=(*_CHANGE, errors.Stale, errors.StorageFull), mutates=True,
     ),
     Call(
         "trash", "GET", "/roots/{root}/trash", "What was deleted.",
@@ -595,7 +616,7 @@ CALLS: tuple[Call, ...] = (
     ),
     Call(
         "restore", "POST", "/trash/{node}/restore", "Bring back from the trash.", (_NODE,), takes=Restore, gives=Node,
-        fails=(*_PLACE, errors.QuotaExceeded), mutates=True,
+        fails=(*_CHANGE, errors.BadName, errors.WrongKind, errors.StorageFull), mutates=True,
     ),
     Call(
         "purge", "DELETE", "/trash/{node}", "Remove one thing from the trash for good.", (_NODE,), status=204,
@@ -609,7 +630,9 @@ CALLS: tuple[Call, ...] = (
         "restore_version", "POST", "/nodes/{node}/versions/{rev}/restore",
         "Make an older content the present one, as a new rev.",
         (_NODE, _id("rev", "Which content."), Param("base", int, "The `rev` the caller saw.")),
-        gives=Node, fails=(*_PLACE, errors.QuotaExceeded, errors.ContentMissing), mutates=True,
+        gives=Node,
+        fails=(*_CHANGE, errors.Stale, errors.WrongKind, errors.StorageFull, errors.QuotaExceeded, errors.ContentMissing),
+        mutates=True,
     ),
     Call(
         "content", "GET", "/nodes/{node}/content",
@@ -630,12 +653,13 @@ CALLS: tuple[Call, ...] = (
         "A new file in the folder `node`, in one request. With `base` it replaces the file of that name.",
         (
             _NODE,
-            Param("name", str, "Its name.", required=True),
+            Param("name", str, "Its name.", required=True, pattern=NAME_FORM),
             Param("mtime_ns", int, "Modification time; now when left out.", minimum=MIN_MTIME_NS),
-            Param("digest", str, "BLAKE3 the bytes must have."),
+            _DIGEST,
             Param("base", int, "`rev` of the file of that name that the caller saw; without it a taken name is refused."),
         ),
-        takes=Body.RAW, gives=Node, status=201, fails=_STORE, mutates=True,
+        takes=Body.RAW, gives=Node, status=201,
+        fails=(*_STORE, errors.BadName, errors.PathTaken, errors.DigestMismatch), mutates=True,
     ),
     Call(
         "put_content", "PUT", "/nodes/{node}/content", "New content for a file, in one request.",
@@ -643,34 +667,38 @@ CALLS: tuple[Call, ...] = (
             _NODE,
             Param("base", int, "The `rev` the caller saw.", required=True),
             Param("mtime_ns", int, "Modification time; now when left out.", minimum=MIN_MTIME_NS),
-            Param("digest", str, "BLAKE3 the bytes must have."),
+            _DIGEST,
         ),
-        takes=Body.RAW, gives=Node, fails=_STORE, mutates=True,
+        takes=Body.RAW, gives=Node, fails=(*_STORE, errors.DigestMismatch), mutates=True,
     ),
     Call(
         "begin_upload", "POST", "/uploads", "Begin an upload in blocks.", takes=NewUpload, gives=Upload, status=201,
-        fails=_STORE, mutates=True,
+        fails=(*_STORE, errors.BadName, errors.PathTaken, errors.UploadGone), mutates=True,
     ),
-    Call("upload", "GET", "/uploads/{upload}", "How far an upload is.", (_UPLOAD,), gives=Upload, fails=(errors.UploadGone,)),
+    Call("upload", "GET", "/uploads/{upload}", "How far an upload is.", (_UPLOAD,), gives=Upload, fails=_UPLOADS),
     Call(
         "put_block", "PUT", "/uploads/{upload}/blocks/{offset}",
         "Bytes at an offset; any order, any number of connections, again is harmless.",
-        (_UPLOAD, _id("offset", "Where the bytes begin."), Param("digest", str, "BLAKE3 of this block.")),
+        (_UPLOAD, _id("offset", "Where the bytes begin."), Param("digest", str, "BLAKE3 of this block.", pattern=DIGEST_FORM)),
         takes=Body.RAW, gives=Upload,
-        fails=(errors.UploadGone, errors.WrongOffset, errors.TooLarge, errors.DigestMismatch, errors.StorageFull),
+        fails=(*_UPLOADS, errors.WrongOffset, errors.TooLarge, errors.DigestMismatch, errors.StorageFull),
     ),
     Call(
         "upload_have", "POST", "/uploads/{upload}/have", "Fill in blocks that the replaced content already has.",
-        (_UPLOAD,), takes=Have, gives=Upload, fails=(errors.UploadGone, errors.StorageFull),
+        (_UPLOAD,), takes=Have, gives=Upload, fails=(*_UPLOADS, errors.StorageFull),
     ),
     Call(
         "finish_upload", "POST", "/uploads/{upload}/finish", "Verify and publish; again gives the same answer.",
-        (_UPLOAD,), takes=Finish, gives=Node, fails=(*_STORE, errors.UploadGone), mutates=True,
+        (_UPLOAD,), takes=Finish, gives=Node, mutates=True,
+        fails=(
+            *_CHANGE, errors.UploadGone, errors.Incomplete, errors.DigestMismatch, errors.PathTaken, errors.Stale,
+            errors.StorageFull,
+        ),
     ),
-    Call("cancel_upload", "DELETE", "/uploads/{upload}", "Drop an upload.", (_UPLOAD,), status=204, fails=(errors.UploadGone,)),
+    Call("cancel_upload", "DELETE", "/uploads/{upload}", "Drop an upload.", (_UPLOAD,), status=204, fails=_UPLOADS),
     Call(
         "make_folders", "POST", "/roots/{root}/folders", "Make many folders in one call.", (_ROOT,), takes=PackFolders,
-        gives=PackResults, fails=_CHANGE, mutates=True,
+        gives=PackResults, fails=(*_CHANGE, errors.TooLarge), mutates=True,
     ),
     Call(
         "put_pack", "POST", "/roots/{root}/pack", "Many small files up in one body, answered per file.", (_ROOT,),

@@ -24,12 +24,14 @@ Json = dict[str, Any]
 
 _REF: Final = "#/components/schemas/{name}"
 _BIGGEST: Final = 2**63 - 1
+_EPOCH_FORM: Final = "^[0-9a-f]{32}$"
 _ANY: Final = (errors.BadRequest, errors.Busy, errors.StorageFailed, errors.ServerError)
-"""What any call may answer; `LoginNeeded` comes on top where a token is needed."""
+"""What any call may answer; where a token is needed `_KNOWN` comes on top."""
+
+_KNOWN: Final = (errors.LoginNeeded, errors.CursorGone)
 
 _OF_A_BODY: Final = {
     408: "The body came in too slowly.",
-    411: "The length of the body has to be announced.",
     413: "The body is too large.",
     415: "The body is of another type, or compressed.",
 }
@@ -87,7 +89,7 @@ def document() -> Json:
             "headers": {
                 "Epoch": {
                     "description": "The life of the store, 32 hexadecimal digits.",
-                    "schema": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+                    "schema": {"type": "string", "pattern": _EPOCH_FORM},
                 }
             },
             "securitySchemes": {
@@ -151,7 +153,7 @@ def _parameter(param: Param) -> Json:
             "maximum": _BIGGEST if param.maximum is None else param.maximum,
         }
     else:
-        schema = {"type": "string"}
+        schema = {"type": "string", **({"pattern": param.pattern} if param.pattern else {})}
     if param.default is not None:
         schema["default"] = param.default
     return {
@@ -170,6 +172,13 @@ def _header_parameters(call: Call) -> Iterator[Json]:
             "in": "header",
             "description": "Makes a repetition harmless: the same key with the same request has one effect.",
             "schema": {"type": "string", "minLength": 1, "maxLength": 64, "pattern": "^[ -~]+$"},
+        }
+    if not call.open:
+        yield {
+            "name": EPOCH_HEADER,
+            "in": "header",
+            "description": "The life of the store that the request means; in another one it is refused with `cursor-gone`.",
+            "schema": {"type": "string", "pattern": _EPOCH_FORM},
         }
     for name in call.headers:
         yield {"name": name, "in": "header", "description": _HEADERS[name], "schema": {"type": "string"}}
@@ -195,7 +204,7 @@ def _responses(call: Call) -> Iterator[tuple[int, Json]]:
 def _failures(call: Call) -> dict[int, list[str]]:
     """Reasons by status: code and meaning of each error."""
     told: dict[int, list[str]] = {}
-    kinds = [*_ANY, *(() if call.open else (errors.LoginNeeded,)), *call.fails]
+    kinds = [*_ANY, *(() if call.open else _KNOWN), *call.fails]
     for kind in dict.fromkeys(kinds):
         meaning = inspect.cleandoc(kind.__doc__ or "").partition("\n")[0]
         told.setdefault(status_of(kind.code), []).append(f"`{kind.code}`: {meaning}")

@@ -25,7 +25,7 @@ class Ask:
 
     Attributes:
         call: which call of `wire.api`.
-        token: from `Authorization: Bearer`; None when there is none.
+        token: from `Authorization: Bearer`; None when there is none, or the call is open and does not look at it.
         params: all parameters of the call, defaults filled in.
         once: idempotency key with a digest of the request.
         address: the client's address, "" for the machine itself.
@@ -83,7 +83,7 @@ def read_ask(call: Call, request: Request, body: bytes | None) -> Ask:
     params = {param.name: _value(param, request.params, query) for param in call.params}
     return Ask(
         call,
-        _read_token(request.headers.get("Authorization")),
+        None if call.open else _read_token(request.headers.get("Authorization")),
         params,
         _read_key(call, request, body),
         "" if request.operator else request.client_host,

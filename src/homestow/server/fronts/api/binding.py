@@ -27,6 +27,7 @@ Use = Callable[[Services, Principal, Ask, Wire | None], object]
 Handler = Callable[[Request], Awaitable[web.StreamResponse]]
 _encode = msgspec.json.Encoder().encode
 _NOBODY: Final = Principal(SYSTEM, "")
+_CODES: Final = {412: "stale", 413: "too-large"}
 
 
 class Bench:
@@ -45,7 +46,7 @@ class Bench:
         """
         if ask.operator and ask.token is None:
             return OPERATOR
-        if ask.call.open and ask.token is None:
+        if ask.call.open:
             return _NOBODY
         who = self.services.accounts.check(ask.need_token())
         if ask.call.operator and not (who.admin or who.operator):
@@ -74,18 +75,22 @@ class Bench:
             headers["WWW-Authenticate"] = "Bearer"
         return problem_response(status, error.code, error.message, request.request_id, headers, facts=error.facts)
 
-    def guarded(self, handler: Handler) -> Handler:
-        """A handler whose `CloudError`s become answers."""
+    def guarded(self, call: Call, handler: Handler) -> Handler:
+        """A call's handler whose errors become answers, for requests of its type and of this life of the store."""
 
         async def answer(request: Request) -> web.StreamResponse:
             try:
-                self._check_epoch(request)
+                if not call.open:
+                    self._check_epoch(request)
+                check_type(call, request)
                 return await handler(request)
             except CloudError as error:
                 return self.problem(request, error)
             except HttpProblem as problem:
+                # What HTTP itself refuses has codes of its own; here every code is one of `values.errors`.
                 headers = {**self.headers(), **problem.headers}
-                raise HttpProblem(problem.status, problem.code, problem.message, headers) from problem
+                code = _CODES.get(problem.status, "bad-request")
+                return problem_response(problem.status, code, problem.message, request.request_id, headers)
 
         return answer
 
@@ -112,4 +117,17 @@ class Bench:
             answer = await (self.border.grouped(work) if short else self.border.run(work))
             return self.json(call, None if call.gives is Body.NONE else answer)
 
-        return self.guarded(handle)
+        return self.guarded(call, handle)
+
+
+def check_type(call: Call, request: Request) -> None:
+    """Refuse a body that says it is something else: a form or a script of another site cannot say `application/json` (S26).
+
+    Content may say what it likes; it is bytes to us.
+    """
+    if call.takes in (Body.NONE, Body.RAW):
+        return
+    wanted = call.takes.value if isinstance(call.takes, Body) else "application/json"
+    given = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if given != wanted:
+        raise HttpProblem(415, "body-type", f"This call takes a body of the type {wanted}.")

@@ -1,5 +1,6 @@
 """Calls whose bodies are bytes: content down and up, blocks, packs, and the OpenAPI document."""
 
+import hashlib
 from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
@@ -23,6 +24,7 @@ from homestow.server.fronts.http.ranges import EntityTag
 from homestow.server.fronts.http.receiving import read_body, receive
 from homestow.server.fronts.http.sending import BlockSource, Facts, FileSource, send_blocks, send_file
 from homestow.server.service.contents import OpenContent
+from homestow.server.service.work import Once
 from homestow.values.errors import BadRequest, CloudError, TooLarge
 from homestow.values.ids import NodeId
 from homestow.values.nodes import Node
@@ -193,7 +195,10 @@ class Bodies:
         reader = PackReader(api.PackItem)
         items: list[tuple[api.PackItem, bytes]] = []
 
+        whole = hashlib.sha256()
+
         def take(piece: memoryview) -> None:
+            whole.update(piece)
             items.extend(reader.feed(piece))
 
         try:
@@ -206,7 +211,8 @@ class Bodies:
             reader.close()
             if not items:
                 raise BadRequest("The pack is empty.")
-            return _encode(results_of(self._services.whole.put_pack(who, root_of(ask), items, ask.once)))
+            once = ask.once and Once(ask.once.key, ask.once.request + whole.digest())
+            return _encode(results_of(self._services.whole.put_pack(who, root_of(ask), items, once)))
 
         return self._bench.json(call, await self._border.run(work))
 

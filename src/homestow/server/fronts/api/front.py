@@ -15,6 +15,6 @@ def add_routes(router: Router, bench: Bench) -> Feed:
     special = {**Bodies(bench).handlers(), "changes": feed.changes}
     for call in CALLS:
         use = uses.get(call.name)
-        handler = bench.guarded(special[call.name]) if use is None else bench.plain(call, use)
+        handler = bench.guarded(call, special[call.name]) if use is None else bench.plain(call, use)
         router.add(call.method, PREFIX + call.path, handler)
     return feed
