@@ -172,10 +172,12 @@ class Cycle:
         work.tree.check_root()
         self._meet_server()
         self._take_feed()
-        self._drop_stale_transfers()
+        self._drop_stale_uploads()
+        self._drop_stale_downloads()
         work.check_stop()
         self.progress.at(Doing.SCANNING)
         self._scan(self._hinted(hints))
+        self._drop_stale_uploads()
         self._recognise_own()
         work.remember()
         for _ in range(ROUNDS):
@@ -510,13 +512,17 @@ class Cycle:
             if mine is not None and not mine.folder and _young(mine, now, settle_ns)
         }
 
-    def _drop_stale_transfers(self) -> None:
-        """Cancel uploads of what is no more (SC-136); drop downloads that nobody wants."""
+    def _drop_stale_uploads(self) -> None:
+        """Cancel uploads of what is no more (SC-136); before new ids are given too, which may be the same."""
         work = self._work
         for upload in work.state.open_uploads():
             if work.trees.here(upload.item) is None:
                 work.remote.cancel(upload.upload)
                 work.state.drop_upload(upload.item)
+
+    def _drop_stale_downloads(self) -> None:
+        """Drop what was received of contents that nobody wants any more."""
+        work = self._work
         kept = set()
         for download in work.state.open_downloads():
             theirs = work.trees.there(download.item)
@@ -540,8 +546,8 @@ _PASSING = frozenset({"unreachable", "busy", "internal", "cursor-gone"})
 
 
 def _young(mine: LocalItem, now_ns: int, settle_ns: int) -> bool:
-    age = now_ns - max(mine.mtime_ns, mine.ctime_ns)
-    return 0 <= age < settle_ns
+    # A disk's clock may be a little ahead; a time far in the future says nothing about when it was written.
+    return abs(now_ns - max(mine.mtime_ns, mine.ctime_ns)) < settle_ns
 
 
 class _Listings:

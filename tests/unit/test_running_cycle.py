@@ -1,0 +1,651 @@
+"""The cycle on computers in memory: what is transferred, what survives faults, and how a run ends."""
+
+import errno
+from collections import Counter
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any, cast
+
+import pytest
+from tests.unit.sync_rig import Computer, at, settle, two
+
+from homestow.client.adapters.clock_memory import SimClock
+from homestow.client.adapters.remote_memory import MemoryServer
+from homestow.client.engine.rules import Direction
+from homestow.client.ports.localtree import LocalPath
+from homestow.client.ports.remote import Limits, Remote
+from homestow.client.ports.watcher import Hints
+from homestow.client.running.outcome import Counts, Ending
+from homestow.values.errors import LoginNeeded, ServerError, Unreachable
+
+MUTATIONS = frozenset(
+    ("make_folder", "make_folders", "move", "delete", "set_mtime", "put_small", "begin_upload", "put_block", "finish")
+)
+BLOCK = 64 * 1024
+
+
+class Wire:
+    """A `Remote` that counts calls; `fail` may raise before a call, `lose` after it."""
+
+    def __init__(self, remote: Remote) -> None:
+        self._remote = remote
+        self.calls: Counter[str] = Counter()
+        self.sent = 0
+        self.fail: Callable[[str], None] = lambda name: None
+        self.lose: Callable[[str], None] = lambda name: None
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._remote, name)
+        if not callable(found):
+            return found
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            self.calls[name] += 1
+            self.fail(name)
+            if name == "put_block":
+                self.sent += len(args[2])
+            answer = found(*args, **kwargs)
+            self.lose(name)
+            return answer
+
+        return call
+
+    def mutations(self) -> int:
+        return sum(count for name, count in self.calls.items() if name in MUTATIONS)
+
+
+def wired(name: str, server: MemoryServer, clock: SimClock, **more: Any) -> tuple[Computer, Wire]:
+    made: list[Wire] = []
+
+    def around(remote: Remote) -> Remote:
+        made.append(Wire(remote))
+        return cast(Remote, made[-1])
+
+    return Computer(name, server, clock, around=around, **more), made[-1]
+
+
+def small_blocks() -> MemoryServer:
+    """A server on which a few hundred KiB already are a large file."""
+    return MemoryServer(limits=Limits(1000, 1024 * 1024, 16 * 1024, BLOCK))
+
+
+def broken(after: int, *, names: frozenset[str] = MUTATIONS) -> Callable[[str], None]:
+    """Cuts the connection at the n-th of these calls and at all that follow."""
+    left = after
+
+    def fail(name: str) -> None:
+        nonlocal left
+        if name in names:
+            left -= 1
+            if left < 0:
+                raise Unreachable("cut")
+
+    return fail
+
+
+def nothing(name: str) -> None:
+    """No fault."""
+
+
+# --- what is transferred ----------------------------------------------------------------------------------------------
+
+
+def test_two_computers_show_the_same() -> None:
+    """R2: files, empty folders and empty files reach the other computer; times come along."""
+    _, one, other = two()
+    one.disk.mkdir(at("Y"))
+    one.write("a", "1")
+    one.disk.mkdir(at("D"))
+    one.write("D/b", "")
+    settle(one, other, rounds=1)
+
+    assert other.files() == {"Y": None, "a": b"1", "D": None, "D/b": b""}
+    seen, mine = other.tree.look(at("a")), one.tree.look(at("a"))
+    assert seen is not None
+    assert mine is not None
+    assert seen.stamp.mtime_ns == mine.stamp.mtime_ns
+
+
+def test_done_means_done() -> None:
+    """P5: a further run on an equal state changes nothing on either side; a restart neither."""
+    server, clock = MemoryServer(), SimClock()
+    computer, wire = wired("A", server, clock)
+    computer.write("a", "1")
+    computer.disk.mkdir(at("D"))
+    computer.sync()
+    before = wire.mutations()
+    for _ in range(2):
+        computer.restart()
+        assert computer.sync().counts == Counts()
+    assert wire.mutations() == before
+
+
+def test_folder_rename_is_one_call() -> None:
+    """SC-068: however much is in it."""
+    server, clock = MemoryServer(), SimClock()
+    computer, wire = wired("A", server, clock)
+    computer.disk.mkdir(at("D"))
+    for number in range(50):
+        computer.write(f"D/{number}", str(number))
+    computer.sync()
+    wire.calls.clear()
+    computer.disk.rename(at("D"), at("E"))
+    computer.sync()
+
+    assert (wire.mutations(), wire.calls["move"]) == (1, 1)
+
+
+def test_small_files_share_requests() -> None:
+    """A thousand small files need a few requests, both ways."""
+    server, clock = MemoryServer(limits=Limits(1000, 1 << 20, 1 << 18, 1 << 20)), SimClock()
+    one, up = wired("A", server, clock)
+    other, down = wired("B", server, clock)
+    for number in range(1000):
+        one.disk.write(at(f"{number}"), b"x" * (number % 50))
+    one.sync()
+    other.sync()
+
+    assert up.mutations() <= 3
+    assert down.calls["get_small"] <= 3
+    assert one.files() == other.files()
+
+
+def test_conflict_copy_is_made_once() -> None:
+    """R4, SC-035: the second device's edit gets a conflict copy; a cut while it is sent makes no second one."""
+    server, clock = MemoryServer(), SimClock()
+    one, _ = wired("A", server, clock)
+    other, wire = wired("B", server, clock)
+    one.write("f", "0")
+    settle(one, other, rounds=1)
+    one.write("f", "ours!")
+    one.sync()
+    other.write("f", "theirs")
+    wire.fail = broken(0, names=frozenset(["put_small"]))
+    assert other.cycle.run_pass().ending is Ending.TROUBLE
+    wire.fail = nothing
+    other.restart()
+    settle(other, one)
+
+    assert one.files() == other.files()
+    assert sorted(content for content in one.files().values() if content) == [b"ours!", b"theirs"]
+
+
+# --- replies that do not come -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_lost_reply_to_an_upload_is_no_conflict_with_oneself(restart: bool) -> None:
+    """SC-140, SC-141: the server took it, we did not hear; an edit made meanwhile goes on top of it."""
+    server, clock = MemoryServer(), SimClock()
+    computer, wire = wired("A", server, clock)
+    computer.write("old", "0")
+    computer.sync()
+    computer.write("old", "1 edit")
+    computer.write("new", "1 made")
+
+    def lose(name: str) -> None:
+        if name == "put_small":
+            raise Unreachable("the reply is lost")
+
+    wire.lose = lose
+    assert computer.cycle.run_pass().ending is Ending.TROUBLE
+    wire.lose = nothing
+    computer.write("old", "2 edits!")
+    computer.write("new", "2 made!!")
+    if restart:
+        computer.restart()
+    outcome = computer.sync()
+
+    assert outcome.ending is Ending.IN_STEP
+    assert outcome.counts.conflicts == 0
+    assert computer.files() == {"old": b"2 edits!", "new": b"2 made!!"}
+
+
+def test_lost_reply_to_a_rename() -> None:
+    """SC-093: the second try finds it done."""
+    server, clock = MemoryServer(), SimClock()
+    computer, wire = wired("A", server, clock)
+    computer.write("a", "1")
+    computer.sync()
+    computer.disk.rename(at("a"), at("b"))
+
+    def lose(name: str) -> None:
+        if name == "move":
+            raise Unreachable("the reply is lost")
+
+    wire.lose = lose
+    computer.cycle.run_pass()
+    wire.lose = nothing
+
+    assert computer.sync().ending is Ending.IN_STEP
+    assert computer.files() == {"b": b"1"}
+    assert wire.calls["put_small"] == 1
+
+
+@pytest.mark.parametrize("after", range(12))
+def test_cut_at_every_call(after: int) -> None:
+    """R22: wherever the connection breaks, a later run ends in step, with each thing once."""
+    server, clock = small_blocks(), SimClock()
+    computer, wire = wired("A", server, clock)
+    other = Computer("B", server, clock)
+    computer.disk.mkdir(at("D"))
+    computer.write("D/a", "1")
+    computer.write("big", "x" * (3 * BLOCK + 5))
+    wire.fail = broken(after)
+    computer.cycle.run_pass()
+    wire.fail = nothing
+    computer.restart()
+    settle(computer, other, rounds=2)
+
+    assert computer.files() == other.files() == {"D": None, "D/a": b"1", "big": b"x" * (3 * BLOCK + 5)}
+
+
+# --- large files ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_upload_goes_on_where_it_broke(restart: bool) -> None:
+    """P7: after a cut at most one block is sent again."""
+    server, clock = small_blocks(), SimClock()
+    computer, wire = wired("A", server, clock)
+    size = 40 * BLOCK + 1
+    computer.write("big", "b" * size)
+    wire.fail = broken(25, names=frozenset(["put_block"]))
+    computer.cycle.run_pass()
+    wire.fail = nothing
+    if restart:
+        computer.restart()
+    assert computer.sync().ending is Ending.IN_STEP
+
+    assert wire.calls["begin_upload"] == 1
+    assert wire.sent <= size + BLOCK
+
+
+def test_edit_after_a_broken_upload_starts_anew() -> None:
+    """SC-135: what was sent of the old content is dropped, nothing is mixed."""
+    server, clock = small_blocks(), SimClock()
+    computer, wire = wired("A", server, clock)
+    computer.write("big", "a" * 10 * BLOCK)
+    wire.fail = broken(4, names=frozenset(["put_block"]))
+    computer.cycle.run_pass()
+    wire.fail = nothing
+    computer.write("big", "b" * 10 * BLOCK)
+    computer.sync()
+    other = Computer("B", server, clock)
+    other.sync()
+
+    assert other.files() == {"big": b"b" * 10 * BLOCK}
+    assert wire.calls["cancel"] == 1
+
+
+def test_delete_after_a_broken_upload_cancels_it() -> None:
+    """SC-136: the server's parts are freed."""
+    server, clock = small_blocks(), SimClock()
+    computer, wire = wired("A", server, clock)
+    computer.write("big", "a" * 10 * BLOCK)
+    wire.fail = broken(4, names=frozenset(["put_block"]))
+    computer.cycle.run_pass()
+    wire.fail = nothing
+    computer.disk.remove(at("big"))
+    computer.sync()
+
+    assert wire.calls["cancel"] == 1
+    assert not server.uploads
+    assert not computer.state.open_uploads()
+
+
+def test_file_that_changes_while_it_is_sent() -> None:
+    """R19: what was read of two states is never published."""
+    server, clock = small_blocks(), SimClock()
+    computer, wire = wired("A", server, clock)
+    computer.write("big", "a" * 10 * BLOCK)
+    changed = False
+
+    def change(name: str) -> None:
+        nonlocal changed
+        if name == "put_block" and not changed and wire.calls["put_block"] == 5:
+            changed = True
+            computer.disk.write(at("big"), b"b" * 10 * BLOCK)
+
+    wire.fail = change
+    computer.sync()
+
+    contents = {bytes(content) for content in server.contents.values() if content}
+    assert contents == {b"b" * 10 * BLOCK}
+
+
+def test_download_goes_on_where_it_broke() -> None:
+    """P7, SC-158: ranges that were durable are not asked for again, and nothing partial is ever shown."""
+    server, clock = small_blocks(), SimClock()
+    source = Computer("A", server, clock)
+    size = 90 * 1024 * 1024
+    source.disk.write(at("big"), bytes(1024 * 1024) * 90)
+    source.sync()
+    computer, wire = wired("B", server, clock)
+    wire.fail = broken(10, names=frozenset(["read"]))
+    assert computer.cycle.run_pass().ending is Ending.TROUBLE
+    assert computer.files() == {}
+    before = wire.calls["read"]
+    wire.fail = nothing
+    computer.restart()
+    assert computer.sync().ending is Ending.IN_STEP
+
+    assert wire.calls["read"] - before <= 3
+    assert len(computer.files()["big"] or b"") == size
+
+
+def test_content_that_is_not_the_servers_is_not_placed() -> None:
+    """SC-161: wrong bytes are refused, told, and fetched again later."""
+    server, clock = MemoryServer(), SimClock()
+    source = Computer("A", server, clock)
+    source.write("f", "right")
+    source.sync()
+    (which,) = [key for key, content in server.contents.items() if bytes(content) == b"right"]
+    server.contents[which] = b"wrong"
+    computer = Computer("B", server, clock)
+    outcome = computer.cycle.run_pass()
+
+    assert outcome.ending is Ending.ITEMS_LEFT
+    assert computer.files() == {}
+    assert [held.code for held in outcome.problems] == ["digest-mismatch"]
+    server.contents[which] = b"right"
+    assert computer.sync().ending is Ending.IN_STEP
+
+
+# --- people who act in the last moment --------------------------------------------------------------------------------
+
+
+def test_edit_in_the_last_moment_of_a_download() -> None:
+    """SC-033: the edit made between check and rename is kept as a conflict copy."""
+    _, one, other = two()
+    one.write("f", "0")
+    settle(one, other, rounds=1)
+    one.write("f", "theirs")
+    one.sync()
+
+    def between(point: str, path: LocalPath) -> None:
+        if point == "put" and path == at("f"):
+            other.tree.between = lambda point, path: None
+            other.disk.write(at("f"), b"mine!")
+
+    other.tree.between = between
+    settle(other, one)
+
+    assert one.files() == other.files()
+    assert sorted(content or b"" for content in one.files().values()) == [b"mine!", b"theirs"]
+
+
+def test_edit_in_the_last_moment_of_a_delete() -> None:
+    """SC-034: the edit survives."""
+    _, one, other = two()
+    one.write("f", "0")
+    settle(one, other, rounds=1)
+    one.disk.remove(at("f"))
+    one.sync()
+
+    def between(point: str, path: LocalPath) -> None:
+        if point == "remove_file":
+            other.tree.between = lambda point, path: None
+            other.disk.write(at("f"), b"mine!")
+
+    other.tree.between = between
+    settle(other, one)
+
+    assert one.files() == other.files() == {"f": b"mine!"}
+
+
+def test_child_made_while_its_folder_is_deleted() -> None:
+    """R8: a folder delete does not reach a child that the deleting device has not heard of."""
+    server, clock = MemoryServer(), SimClock()
+    one, wire = wired("A", server, clock)
+    other = Computer("B", server, clock)
+    one.disk.mkdir(at("D"))
+    one.write("D/a", "1")
+    settle(one, other, rounds=1)
+    one.disk.rmtree(at("D"))
+    other.write("D/new", "2")
+
+    def race(name: str) -> None:
+        if name == "delete":
+            wire.fail = nothing
+            other.sync()
+
+    wire.fail = race
+    settle(one, other)
+
+    assert one.files() == other.files() == {"D": None, "D/new": b"2"}
+
+
+# --- items that cannot be synced --------------------------------------------------------------------------------------
+
+
+def test_one_bad_file_stops_nothing_else() -> None:
+    """P9, R21: it is listed, tried again after a pause, and synced when it can be."""
+    server, clock = MemoryServer(), SimClock()
+    computer, _ = wired("A", server, clock)
+    for name in ("a", "bad", "c"):
+        computer.write(name, name)
+    computer.tree.trouble = lambda point, path: errno.EACCES if point == "open" and path == at("bad") else None
+    outcome = computer.cycle.run_pass()
+
+    assert outcome.ending is Ending.ITEMS_LEFT
+    assert [held.path for held in outcome.problems] == [at("bad")]
+    assert outcome.counts.uploaded == 2
+    retry = computer.cycle.next_retry()
+    assert retry is not None
+    assert computer.cycle.run_pass().counts.uploaded == 2
+    computer.tree.trouble = None
+    clock.advance(retry - clock.monotonic() + 0.1)
+    assert computer.cycle.run_pass().ending is Ending.IN_STEP
+    assert list(computer.state.problems()) == []
+
+
+def test_pauses_grow() -> None:
+    """R21: 1 s, doubling, at most 5 minutes."""
+    server, clock = MemoryServer(), SimClock()
+    computer, wire = wired("A", server, clock)
+    computer.write("a", "a")
+
+    def fail(name: str) -> None:
+        if name == "put_small":
+            raise ServerError("internal")
+
+    wire.fail = fail
+    pauses = []
+    for _ in range(12):
+        computer.cycle.run_pass()
+        retry = computer.cycle.next_retry()
+        assert retry is not None
+        pauses.append(retry - clock.monotonic())
+        clock.advance(pauses[-1] + 0.01)
+    assert 0.7 <= pauses[0] <= 1.3
+    assert all(later > sooner for sooner, later in pairwise(pauses[:7]))
+    assert max(pauses) <= 375
+
+
+def test_links_and_pipes_are_told() -> None:
+    """R16, R25: a link is listed but is nothing left to do; a pipe is an item left; what became a link stays there."""
+    _, one, other = two()
+    one.write("f", "1")
+    one.disk.symlink(at("link"), "f")
+    assert one.sync().ending is Ending.IN_STEP
+    assert [held.code for held in one.sync().problems] == ["link"]
+
+    one.disk.special(at("pipe"))
+    one.disk.remove(at("f"))
+    one.disk.symlink(at("f"), "elsewhere")
+    outcome = one.sync()
+    other.sync()
+
+    assert outcome.ending is Ending.ITEMS_LEFT
+    assert sorted(held.code for held in outcome.problems) == ["became-link", "link", "special-file"]
+    assert other.files() == {"f": b"1"}
+
+
+def test_hot_files_wait() -> None:
+    """R19: in continuous mode a file is sent once it was quiet for the settle time."""
+    server, clock = MemoryServer(), SimClock()
+    computer, _ = wired("A", server, clock)
+    computer.settle_s = 2.0
+    computer.restart()
+    computer.write("log", "1")
+    assert computer.cycle.run_pass().counts.uploaded == 0
+    retry = computer.cycle.next_retry()
+    assert retry is not None
+    assert 0 < retry - clock.monotonic() <= 2.0
+    clock.advance(2.1)
+
+    assert computer.cycle.run_pass().counts.uploaded == 1
+
+
+# --- how a run ends ---------------------------------------------------------------------------------------------------
+
+
+def test_brake_asks_and_is_answered_once() -> None:
+    """R18, SC-191, SC-193: nothing is deleted before the answer, everything after it, and the answer is then used up."""
+    _, one, other = two()
+    for number in range(40):
+        one.write(f"{number}", str(number))
+    settle(one, other, rounds=1)
+    for number in range(30):
+        one.disk.remove(at(f"{number}"))
+    outcome = one.sync()
+    assert outcome.ending is Ending.BRAKE
+    assert outcome.brake is not None
+    assert (outcome.brake.side, outcome.brake.files, outcome.brake.of) == ("there", 30, 40)
+    one.restart()
+    assert one.sync().ending is Ending.BRAKE
+
+    one.cycle.accept_deletes()
+    one.restart()
+    assert one.sync().ending is Ending.IN_STEP
+    assert not one.state.deletes_accepted()
+    assert other.sync().ending is Ending.BRAKE
+    other.accept = True
+    other.restart()
+    assert other.sync().ending is Ending.IN_STEP
+    assert len(other.files()) == 10
+
+
+def test_missing_root_is_no_deletion() -> None:
+    """R18, SC-190: an unmounted disk ends the run with trouble."""
+    _, one, other = two()
+    one.write("f", "1")
+    settle(one, other, rounds=1)
+    one.disk.disconnect(mount_point=True)
+    outcome = one.sync()
+    assert outcome.ending is Ending.TROUBLE
+    assert outcome.trouble is not None
+    assert outcome.trouble[0] == "local-root-missing"
+    one.disk.connect()
+
+    assert one.sync().ending is Ending.IN_STEP
+    assert other.files() == {"f": b"1"}
+
+
+@pytest.mark.parametrize("error", [LoginNeeded("log in"), Unreachable("cut")])
+def test_trouble_with_the_server(error: Exception) -> None:
+    """SC-170, SC-167: the run ends with the reason; local files stay."""
+    server, clock = MemoryServer(), SimClock()
+    computer, wire = wired("A", server, clock)
+    computer.write("f", "1")
+
+    def fail(name: str) -> None:
+        raise error
+
+    wire.fail = fail
+    outcome = computer.sync()
+
+    assert outcome.ending is Ending.TROUBLE
+    assert computer.files() == {"f": b"1"}
+
+
+def test_restored_server_is_merged_by_union() -> None:
+    """R23, SC-203: another epoch deletes nothing, sends what is missing there, and keeps both of what differs."""
+    server, clock = MemoryServer(), SimClock()
+    computer = Computer("A", server, clock)
+    for name in ("same", "differs", "lost"):
+        computer.write(name, name)
+    computer.sync()
+    restored = MemoryServer(epoch="f" * 32)
+    older = Computer("restore", restored, clock)
+    older.write("same", "same")
+    older.write("differs", "older")
+    older.sync()
+    computer.remote = Computer("other", restored, clock).remote
+    computer.restart()
+    assert computer.sync().ending is Ending.IN_STEP
+
+    assert {name: content for name, content in computer.files().items() if "conflict" not in name} == {
+        "same": b"same", "differs": b"older", "lost": b"lost",
+    }  # fmt: skip
+    assert b"differs" in computer.files().values()
+
+
+def test_lost_state_costs_no_transfer() -> None:
+    """R24, SC-183: everything is adopted."""
+    server, clock = MemoryServer(), SimClock()
+    computer, wire = wired("A", server, clock)
+    computer.disk.mkdir(at("D"))
+    for number in range(20):
+        computer.write(f"D/{number}", str(number))
+    computer.sync()
+    wire.calls.clear()
+    computer.forget()
+    outcome = computer.sync()
+
+    assert outcome.ending is Ending.IN_STEP
+    assert outcome.counts == Counts()
+    assert wire.mutations() == wire.calls["get_small"] == wire.calls["read"] == 0
+
+
+def test_hints_find_what_changed() -> None:
+    """After a full look, a pass with hints lists only the folders they name."""
+    _, one, other = two()
+    one.disk.mkdir(at("D"))
+    one.disk.mkdir(at("E"))
+    settle(one, other, rounds=1)
+    listed: list[LocalPath] = []
+    one.tree.between = lambda point, path: listed.append(path) if point == "list_folder" else None
+    one.write("D/a", "1")
+    one.write("E/b", "2")
+    one.cycle.run_pass(Hints([at("D"), at("D/new/deep")], everything=False))
+    other.sync()
+
+    assert set(listed) == {at("D")}
+    assert other.files() == {"D": None, "E": None, "D/a": b"1"}
+
+
+def test_stop_is_heard() -> None:
+    """A run that is asked to stop ends in a sound state, and the next one continues."""
+    server, clock = MemoryServer(), SimClock()
+    computer, wire = wired("A", server, clock)
+    for number in range(5):
+        computer.write(f"{number}", "x" * 300_000)
+    stopping = False
+
+    def stop(name: str) -> None:
+        nonlocal stopping
+        stopping = stopping or name == "finish"
+
+    wire.lose = stop
+    computer.cycle._work.stop = lambda: stopping
+    assert computer.sync().ending is Ending.STOPPED
+    computer.restart()
+    assert computer.sync().ending is Ending.IN_STEP
+    assert wire.calls["finish"] == 5
+
+
+@pytest.mark.parametrize("direction, conflicts", [(Direction.UP, 0), (Direction.DOWN, 1)])
+def test_one_way_jobs(direction: Direction, conflicts: int) -> None:
+    """The source's content is on both sides in the end; going down, what the disk had stays as a conflict copy."""
+    _, one, other = two(A=direction)
+    other.write("f", "0")
+    settle(other, one, rounds=1)
+    one.write("f", "mine!")
+    other.write("f", "theirs")
+    settle(other, one, other)
+
+    wanted = b"mine!" if direction is Direction.UP else b"theirs"
+    assert one.files()["f"] == other.files()["f"] == wanted
+    assert one.cycle.counts.conflicts == conflicts
