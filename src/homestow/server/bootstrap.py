@@ -1,0 +1,237 @@
+"""Puts a server together: the only place that sees settings, adapters, use cases and fronts at once.
+
+`open_house` opens a data folder for one process (the server, or a command while no server runs); `Server` serves it.
+"""
+
+import asyncio
+import logging
+import os
+import secrets
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+
+from homestow.server.adapters.catalogue_sql.accounts import SqlAccounts
+from homestow.server.adapters.catalogue_sql.catalogue import SqlCatalogue
+from homestow.server.adapters.catalogue_sql.copies import SqlCopies
+from homestow.server.adapters.catalogue_sql.database import Database
+from homestow.server.adapters.catalogue_sql.roots import SqlRoots
+from homestow.server.adapters.clock_system import SystemClock
+from homestow.server.adapters.content_tree import TreeContent
+from homestow.server.ports.content import Content
+from homestow.server.ports.copies import Copy
+from homestow.server.service.accounts import Accounts
+from homestow.server.service.committer import Committer
+from homestow.server.service.core import Core, make_core
+from homestow.server.service.hashing import Hashing
+from homestow.server.service.keeping import Keeping, make_keeping
+from homestow.server.service.outside import Outside
+from homestow.server.service.restore import Restored, restore
+from homestow.server.service.roots import Roots
+from homestow.server.service.services import Services
+from homestow.server.settings import DataFolder, Settings, parse_address
+from homestow.values.errors import BadSettings
+from homestow.values.ids import Epoch
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """An open data folder with all its use cases."""
+
+    folder: DataFolder
+    settings: Settings
+    database: Database
+    core: Core
+    services: Services
+    keeping: Keeping
+
+
+def open_store(folder: str) -> Content:
+    """The store of a root's folder."""
+    return TreeContent(Path(folder))
+
+
+@contextmanager
+def open_house(data: Path, settings: Settings) -> Iterator[House]:
+    """Lock a data folder (made when missing), settle what a crash left, and open everything.
+
+    Raises:
+        StoreLocked: another process has it; fact `pid`.
+        NewerStore: a newer Homestow wrote it.
+        StorageFailed: the folder or the database cannot be used.
+    """
+    folder = DataFolder(data).make()
+    with folder.locked():
+        database = Database.open(folder.database)
+        try:
+            house = _build(folder, settings, database)
+            try:
+                yield house
+            finally:
+                house.core.close()
+                house.services.roots.close()
+        finally:
+            database.close()
+
+
+def _build(folder: DataFolder, settings: Settings, database: Database) -> House:
+    clock = SystemClock()
+    catalogue = SqlCatalogue(database)
+    account_rows = SqlAccounts(database)
+    accounts = Accounts(account_rows, clock, Hashing(), settings.signup)
+    roots = Roots(
+        SqlRoots(database), account_rows, catalogue, open_store, clock, folder.files, default_quota=settings.quota
+    )
+
+    def outside(committer: Committer) -> Outside:
+        return Outside(catalogue, roots, committer, clock)
+
+    core = make_core(
+        catalogue, roots, roots, clock, _boot_id(), outside, upload_lifetime_ns=settings.retention().upload_ns
+    )
+    roots.ensure_tops()
+    watched = core.outside
+    assert isinstance(watched, Outside)
+    key = settings.backup_key
+    keeping = make_keeping(
+        core, watched, accounts, account_rows, roots, SqlCopies(database), clock, settings.retention(),
+        settings.rescan_minutes * 60.0, settings.watch, None if key is None else key.reveal().encode(),
+    )  # fmt: skip
+    services = Services(
+        accounts=accounts,
+        roots=roots,
+        files=core.files,
+        whole=core.whole,
+        uploads=core.uploads,
+        downloads=core.downloads,
+        trashcan=core.trashcan,
+        changes=core.changes,
+        admin=keeping.admin,
+        clock=clock,
+        answers=core.answers,
+    )
+    return House(folder, settings, database, core, services, keeping)
+
+
+def _boot_id() -> str:
+    """Which run of the machine this is; something new where the system does not tell."""
+    with suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return os.urandom(16).hex()
+
+
+def restore_backup(source: Path, data: Path, settings: Settings) -> Restored:
+    """Bring a backup back into a data folder without data; it begins another life of the store (P14).
+
+    Raises:
+        BadRequest: no backup there, or the data folder is in use.
+        StoreLocked: a process has the data folder.
+        StorageFailed: the backup is not what it was (S107), or the disk failed.
+    """
+    folder = DataFolder(data).make()
+    key = settings.backup_key
+    with folder.locked():
+        database = Database.open(None)
+        try:
+            return restore(
+                source, folder.path, SqlCopies(database), open_store, None if key is None else key.reveal().encode(),
+                _renew,
+            )  # fmt: skip
+        finally:
+            database.close()
+
+
+def _renew(copy: Copy) -> None:
+    with copy.catalogue.write() as rows:
+        rows.renew_epoch(Epoch(secrets.token_hex(16)))
+
+
+class Server:
+    """Serves an open house until it is told to stop."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    def run(self, ready: Callable[[dict[str, object]], None]) -> None:
+        """Serve; returns after SIGTERM or SIGINT, at most 10 s later.
+
+        Args:
+            ready: called once, when every front answers, with what the ready line holds.
+        Raises:
+            ListenFailed, TlsUnusable: an address or a certificate cannot be used.
+            BadSettings: plain http on an address that is not this machine's own (S101).
+        """
+        asyncio.run(self._serve(ready))
+
+    async def _serve(self, ready: Callable[[dict[str, object]], None]) -> None:
+        from homestow.server.border import Border
+        from homestow.server.fronts.api.binding import Bench
+        from homestow.server.fronts.api.front import add_routes
+        from homestow.server.fronts.http.routing import Router
+        from homestow.server.fronts.http.serving import HttpServer, Tls
+
+        settings = self._house.settings
+        host, port = parse_address(settings.http, "http:")
+        tls = None
+        if settings.tls_cert is not None and settings.tls_key is not None:
+            tls = Tls(Path(settings.tls_cert), Path(settings.tls_key))
+        check_plain(host, tls is not None, settings.allow_plain)
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        border = Border()
+        router = Router()
+        feed = add_routes(router, Bench(self._house.services, border))
+        server = HttpServer(router, proxies=settings.trusted_proxies)
+        try:
+            address = await server.listen_tcp(host, port, tls=tls)
+            await server.listen_unix(self._house.folder.socket)
+            self._house.keeping.start()
+            ready({"ready": True, "http": address.url})
+            await stop.wait()
+            log.info("stopping")
+        finally:
+            await loop.run_in_executor(None, self._house.keeping.stop)
+            feed.close()
+            await server.close()
+            await loop.run_in_executor(None, border.close)
+
+
+def check_plain(host: str, tls: bool, allowed: bool) -> None:
+    """Let plain http pass on this machine's own addresses, elsewhere only when the owner allowed it (S101, S102).
+
+    Raises:
+        BadSettings: with what to do.
+    """
+    if tls or _is_own(host):
+        return
+    if not allowed:
+        raise BadSettings(
+            f"Plain http on {host} would send passwords readable through the network: give --tls-cert and --tls-key, "
+            "or --allow-plain where you trust everybody on it."
+        )
+    log.warning("plain http: passwords and files cross the network readable", extra={"host": host})
+
+
+def _is_own(host: str) -> bool:
+    if host in ("localhost", ""):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def say_ready(line: dict[str, object]) -> None:
+    """Print the ready line: one line of JSON on stdout."""
+    import json
+
+    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()
