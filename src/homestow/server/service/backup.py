@@ -93,7 +93,8 @@ class Backup:
         name = datetime.fromtimestamp(self._clock.now_ns() / 1e9, UTC).strftime("%Y%m%dT%H%M%SZ")
         final = free_path(target / "backups", name)
         making = final.with_name(f".{final.name}.{secrets.token_hex(4)}")
-        making.mkdir(mode=0o700, parents=True)
+        final.parent.mkdir(mode=0o700, exist_ok=True)
+        making.mkdir(mode=0o700)
         for attempt in range(_ATTEMPTS):
             database = making / f"{attempt}.db"
             self._register_outside()

@@ -225,7 +225,7 @@ class Committer:
 
     def _carry_out(self, works: list[Work[Any]]) -> list[Work[Any]]:
         for work in works:
-            if work.error is None:
+            if work.error is None and work.on_disk:
                 try:
                     work.carry_out(self._ground.stores.get(work.root))
                 except StorageFailed as error:
@@ -292,6 +292,7 @@ class _Barrier(Work[None]):
     """Nothing to do, but in order: alone, after everything before it."""
 
     exclusive = True
+    on_disk = False
     on_disk = False
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from homestow.server.ports.catalogue import NOT_SEEN, Catalogue, NodeRow, Rows, VersionRow, new_row
+from homestow.server.ports.catalogue import Catalogue, NodeRow, Rows, VersionRow, new_row, seen_from
 from homestow.server.ports.clock import Clock
 from homestow.server.ports.content import Content, EntryKind, Location, Opened, Stat
 from homestow.server.ports.copies import Copies
@@ -432,7 +432,7 @@ class _Mend:
             size = stat.size if kind is Kind.FILE else 0
             row = new_row(
                 node, self._root, top.id, candidate, kind, number, rev=int(kind is Kind.FILE), size=size,
-                mtime_ns=stat.mtime_ns, seen=NOT_SEEN,
+                mtime_ns=stat.mtime_ns, seen=seen_from(stat),
             )  # fmt: skip
             rows.add([row])
             rows.set_gone(node, number, self._now_ns, SYSTEM, key)
