@@ -293,7 +293,6 @@ class _Barrier(Work[None]):
 
     exclusive = True
     on_disk = False
-    on_disk = False
 
     def __init__(self) -> None:
 

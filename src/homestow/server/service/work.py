@@ -92,7 +92,6 @@ class Work(Generic[T]):
     Attributes:
         keys: what it touches; two works with a key in common are never in one batch.
         exclusive: it moves or removes a folder and needs the whole tree for itself.
-        on_disk: it has something to carry out in its root's store; False works without one, and for no root (0).
         displaces: it moves content that is already there, so its intent must be durable before it is carried out.
         on_disk: it does something in the root's store, which must be there.
         durable: it must survive a power cut when it is answered; False for what may be done again.
@@ -103,7 +102,6 @@ class Work(Generic[T]):
     gives: object = None
     exclusive = False
     displaces = True
-    on_disk = True
     durable = True
     on_disk = True
 
@@ -175,7 +173,6 @@ class RowsWork(Work[T]):
     """A change of rows alone, in the committer's order."""
 
     displaces = False
-    on_disk = False
     on_disk = False
 
     def __init__(
