@@ -21,7 +21,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         from homestow.cli.passwords import hide_password_argument
 
         hide_password_argument(sys.argv)
-    return guarded(lambda: _light(args) if args[:1] == ["sync"] else _full(args))
+    if "HOMESTOW_FAULTS" in os.environ or "HOMESTOW_FAULTS_NOTE" in os.environ:
+        return guarded(lambda: _with_faults(args))
+    return guarded(lambda: _chosen(args))
+
+
+def _with_faults(args: list[str]) -> int:
+    from homestow.cli.faults import arm_as_told
+
+    arm_as_told(os.environ)
+    return _chosen(args)
+
+
+def _chosen(args: list[str]) -> int:
+    return _light(args) if args[:1] == ["sync"] else _full(args)
 
 
 def guarded(work: Callable[[], int]) -> int:

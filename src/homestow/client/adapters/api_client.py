@@ -16,6 +16,7 @@ import msgspec
 from homestow.client.adapters.http_client import Body as Content
 from homestow.client.adapters.http_client import HttpClient, Response
 from homestow.values.errors import CloudError, CursorGone, NotHomestow, ServerError, TooLarge, Unreachable, by_code
+from homestow.values.faults import faultpoint
 from homestow.values.nodes import Node
 from homestow.wire import api
 from homestow.wire.api import BY_NAME, EPOCH_HEADER, KEY_HEADER, PREFIX, Body, Call, Wire
@@ -140,6 +141,7 @@ class ApiClient:
         if body is not None:
             sent["Content-Type"] = call.takes.value if isinstance(call.takes, Body) else _JSON
         repeatable = call.mutates or call.method in _REPEATABLE or call.name == "put_block"
+        faultpoint(f"client.{call.name}.asking")
         answer = self._http.request(
             call.method, target_of(call, params), sent, body, repeatable=repeatable, wait_s=wait_s
         )
@@ -148,6 +150,7 @@ class ApiClient:
         except BaseException:
             answer.close()
             raise
+        faultpoint(f"client.{call.name}.answered")
         return answer
 
     # --- doubting answers ----------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from homestow.client.engine.trees import LocalItem, RemoteItem, SyncedItem, Tree
 from homestow.client.ports.state import Life, OpenDownload, OpenUpload, Saved, Sent
 from homestow.values.digests import Digest
 from homestow.values.errors import NewerStore, StorageFailed
+from homestow.values.faults import faultpoint
 
 _MIGRATIONS: tuple[str, ...] = (
     """
@@ -116,7 +117,9 @@ class SqliteState:
                 except BaseException:
                     self._db.execute("ROLLBACK")
                     raise
+                faultpoint("client.state.before_commit")
                 self._db.execute("COMMIT")
+                faultpoint("client.state.committed")
             except sqlite3.Error as error:
                 raise StorageFailed(f"The sync state {self._path} cannot be written: {error}") from error
 

@@ -34,6 +34,7 @@ from homestow.client.ports.localtree import (
     TreeFacts,
 )
 from homestow.values.errors import CloudError
+from homestow.values.faults import faultpoint
 from homestow.values.paths import MAX_DEPTH
 
 _KEY = re.compile(r"[A-Za-z0-9-]{1,64}")
@@ -292,6 +293,7 @@ class DiskTree:
                 mode, owner, group = publish.looks_in(os.fstat(place.folder))
                 mode |= mode >> 2 & 0o111
                 os.mkdir(place.name, 0o700, dir_fd=place.folder)
+                faultpoint("client.folder.made")
                 folder = os.open(place.name, FOLDER_FLAGS, dir_fd=place.folder)
                 try:
                     publish.open_to(folder, mode, owner, group)
@@ -327,6 +329,7 @@ class DiskTree:
         try:
             with spot(self._top, path) as place:
                 os.rmdir(place.name, dir_fd=place.folder)
+                faultpoint("client.folder.removed")
         except OSError as error:
             raise trouble_or_changed(error, path) from error
         self._unsettle(path)
@@ -343,6 +346,7 @@ class DiskTree:
                     raise LocalChanged(f"{shown(path)} changed on this computer in the last moment.")
                 self._race(path)
                 os.utime(place.name, ns=(mtime_ns, mtime_ns), dir_fd=place.folder, follow_symlinks=False)
+                faultpoint("client.mtime.set")
                 now = private.stamps.of(place.look())
         except OSError as error:
             raise trouble_or_changed(error, path) from error
@@ -356,6 +360,7 @@ class DiskTree:
         with self._lock:
             folders, self._unsettled = self._unsettled, set()
         try:
+            faultpoint("client.settle")
             batch.flush_folders(private, self._top, folders)
         except OSError as error:
             with self._lock:

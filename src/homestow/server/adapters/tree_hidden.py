@@ -19,6 +19,7 @@ from homestow.server.adapters.disk_calls import EXCHANGE, FOLDER_HANDLE, NOREPLA
 from homestow.server.adapters.disk_errors import is_key
 from homestow.server.ports.content import Location, StoreFacts
 from homestow.values.errors import StorageFailed
+from homestow.values.faults import faultpoint
 from homestow.values.paths import MAX_NAME_BYTES, RESERVED
 
 _log = logging.getLogger(__name__)
@@ -114,6 +115,7 @@ class Hidden:
     def _can_exchange(self, first: bytes, second: bytes) -> bool:
         was = disk_calls.facts_at(self.staging, second).inode
         try:
+            faultpoint("content.measure.exchange")  # nothing persists here: tests take the ability away
             disk_calls.rename(self.staging, first, self.staging, second, EXCHANGE)
         except OSError as error:
             if error.errno in _CANNOT:

@@ -15,6 +15,7 @@ from homestow.client.adapters.disk.publish import looks_in
 from homestow.client.adapters.disk.syscalls import Spot, has_syncfs, sync_filesystem
 from homestow.client.ports.localtree import LocalPath, Stamp
 from homestow.values.errors import CloudError
+from homestow.values.faults import faultpoint
 
 FEW = 8
 """Up to this many things are flushed one by one; more are cheaper as one flush of the filesystem."""
@@ -45,7 +46,9 @@ def put_small(
         except OSError as error:
             _withdraw(written, error, results)
             written = []
+    faultpoint("client.batch.flushed")
     folders = _publish_all(private, top, written, results)
+    faultpoint("client.batch.published")
     _flush_folders(private, top, folders, results, [file.path for file in written])
     return [_settled(result) for result in results]
 
@@ -77,6 +80,7 @@ def _write_all(
                 looks[parent] = looks_in(os.fstat(folder))
                 os.close(folder)
             spot = private.fresh()
+            faultpoint("client.batch.write")
             written.append(_Written(index, path, spot, _write(spot, content, looks[parent], mtime_ns, flush=flush)))
         except CloudError as error:
             results[index] = error
@@ -127,6 +131,7 @@ def _publish_all(
                 target = Spot(folder, to_disk(file.path[-1]))
                 private.renames.to_free(file.spot, target)
                 touched.add(file.path[:-1])
+                faultpoint("client.batch.named")
                 results[file.index] = _stamp(private, file.found, target)
             except OSError as error:
                 results[file.index] = trouble_or_changed(error, file.path)

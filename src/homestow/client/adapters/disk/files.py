@@ -9,6 +9,7 @@ from homestow.client.adapters.disk.names import Stamps, trouble
 from homestow.client.adapters.disk.syscalls import Spot
 from homestow.client.ports.localtree import LocalPath, Seen, Stamp
 from homestow.values.errors import CloudError
+from homestow.values.faults import faultpoint
 
 READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 _STAGE_FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK
@@ -74,6 +75,7 @@ class DiskStaging:
         self._fd = _reopen(spot, size)
         if self._fd < 0:
             self._fd = os.open(spot.name, _STAGE_FLAGS | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=spot.folder)
+            faultpoint("client.stage.made")
             os.ftruncate(self._fd, size)
 
     def write_at(self, offset: int, data: bytes | memoryview) -> None:
@@ -82,6 +84,7 @@ class DiskStaging:
             raise ValueError(f"bytes {offset} to {offset + len(data)} lie outside a file of {self.size}")
         rest = memoryview(data)
         try:
+            faultpoint("client.stage.write")
             while rest:
                 written = os.pwrite(self._fd, rest, offset)
                 offset += written
@@ -99,6 +102,7 @@ class DiskStaging:
     def flush(self) -> None:
         """Make what was written durable."""
         try:
+            faultpoint("client.stage.flush")
             os.fsync(self._fd)
         except OSError as error:
             raise trouble(error, (self.key,)) from error

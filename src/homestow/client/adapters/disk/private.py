@@ -24,6 +24,7 @@ from homestow.client.adapters.disk.names import FOLDER_FLAGS, Stamps, from_disk,
 from homestow.client.adapters.disk.syscalls import Renames, Spot, probe, rename
 from homestow.client.ports.localtree import LocalTrouble, Stamp, TreeFacts
 from homestow.values.errors import BadName, StoreLocked
+from homestow.values.faults import faultpoint
 from homestow.values.paths import check_name, with_suffix
 
 log = logging.getLogger(__name__)
@@ -110,6 +111,7 @@ class PrivateFolder:
             os.unlink(os.fsencode(name), dir_fd=self.new)
         for name in os.listdir(self.aside):
             spot = Spot(self.aside, os.fsencode(name))
+            faultpoint("client.recover.aside")
             meant = _ASIDE.fullmatch(name)
             found = spot.look()
             if meant is None:

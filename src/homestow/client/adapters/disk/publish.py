@@ -16,6 +16,7 @@ from homestow.client.adapters.disk.names import kind_of, shown, trouble_or_chang
 from homestow.client.adapters.disk.private import PrivateFolder
 from homestow.client.adapters.disk.syscalls import Spot, rename
 from homestow.client.ports.localtree import LocalChanged, LocalPath, SeenKind, Stamp
+from homestow.values.faults import faultpoint
 
 Race = Callable[[LocalPath], None]
 """Called at the moment between look and rename: nothing in life, the other side of the race in a test."""
@@ -28,6 +29,7 @@ def put(private: PrivateFolder, top: int, staging: DiskStaging, path: LocalPath,
         with spot(top, path) as target:
             mode, owner, group = _looks(private, target, path, expect)
             staged = staging.dress(mode, owner, group, mtime_ns)
+            faultpoint("client.put.dressed")
             race(path)
             if expect is None:
                 private.renames.to_free(staging.spot, target)
@@ -39,7 +41,9 @@ def put(private: PrivateFolder, top: int, staging: DiskStaging, path: LocalPath,
                 rename(staging.spot, target)
             published = _stamp_after(private, staged, staging.stat())
             staging.published()
+            faultpoint("client.put.published")
             os.fsync(target.folder)
+            faultpoint("client.put.durable")
             return published
     except OSError as error:
         raise trouble_or_changed(error, path) from error
@@ -101,13 +105,16 @@ def _exchange(private: PrivateFolder, staging: DiskStaging, staged: os.stat_resu
     """Swap the staged file with the one at `target`, and back when that was not `expect`."""
     aside = private.set_aside(staging.key, staged, expect)
     rename(staging.spot, aside)
+    faultpoint("client.exchange.aside")
     try:
         private.renames.swap(aside, target)
     except OSError:
         rename(aside, staging.spot)
         raise
+    faultpoint("client.exchange.swapped")
     if private.stamps.same(aside.look(), expect, SeenKind.FILE):
         os.fsync(target.folder)
+        faultpoint("client.exchange.durable")
         os.unlink(aside.name, dir_fd=aside.folder)
         return
     race(path)
@@ -137,6 +144,7 @@ def remove_file(private: PrivateFolder, top: int, path: LocalPath, expect: Stamp
             race(path)
             aside = private.set_aside(secrets.token_hex(16), None, expect)
             rename(target, aside)
+            faultpoint("client.remove.aside")
             if not private.stamps.same(aside.look(), expect, kind_of(found)):
                 private.give_back(aside, target)
                 raise _changed(path)
@@ -161,6 +169,7 @@ def move(private: PrivateFolder, top: int, source: LocalPath, target: LocalPath,
                 rename(old, new)
             else:
                 private.renames.to_free(old, new)
+            faultpoint("client.move.moved")
             moved = new.look()
         except OSError as error:
             raise trouble_or_changed(error, target) from error
