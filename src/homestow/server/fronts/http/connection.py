@@ -65,6 +65,7 @@ class Site:
     open_per_host: Counter[str] = field(default_factory=Counter)
     watched: set[asyncio.Future[None]] = field(default_factory=set)
     admit: Callable[[Any], bool] | None = None
+    closing: bool = False
 
     def trusts(self, host: str) -> bool:
         """Whether `host` is a listed proxy, whose word about the client is taken (S29)."""
@@ -192,7 +193,7 @@ class Connection(web.RequestHandler):
         """Take the connection unless its host has too many already (S19)."""
         site = self.site
         peer = transport.get_extra_info("peername")
-        if site.admit is not None and not site.admit(transport):
+        if site.closing or (site.admit is not None and not site.admit(transport)):
             assert isinstance(transport, asyncio.Transport)
             transport.abort()
             return

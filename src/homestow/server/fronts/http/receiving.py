@@ -73,7 +73,7 @@ async def receive(
 ) -> int:
     """Hand the request's body to `sink` in blocks of up to 1 MiB; returns its length in bytes.
 
-    All that arrived has reached `sink` when this returns or raises, also when the client left midway, so an upload can
+    What was received has reached `sink` when this returns or raises, also when the client left midway, so an upload can
     go on from there; `sink` is never called afterwards. What `sink` raises is raised here: reading stops, and the
     connection is closed once the answer has gone out. Cancelling waits for the call of `sink` that is running.
 
@@ -118,12 +118,12 @@ async def _receive_parsed(request: Request, blocks: "_Blocks", cap: int) -> None
             while part := await pace.next_part():
                 if blocks.received + len(part) > cap:
                     raise BodyTooLarge(cap)
-                await _put(blocks, memoryview(part), pace)
+                await _put(blocks, memoryview(part))
         except ClientGone:
             raise ClientGone(blocks.received) from None
 
 
-async def _put(blocks: "_Blocks", part: memoryview, pace: "_Pace | None" = None) -> None:
+async def _put(blocks: "_Blocks", part: memoryview) -> None:
     while part:
         room = blocks.room()
         if room is None:
@@ -138,11 +138,15 @@ async def _put(blocks: "_Blocks", part: memoryview, pace: "_Pace | None" = None)
 async def _receive_direct(request: Request, blocks: "_Blocks", declared: int) -> None:
     """Past the parser, from the socket into our blocks: a length is declared, so its end is known."""
     body, connection = request.content, request.connection
-    ahead = body.read_nowait()
+    try:
+        ahead = body.read_nowait()
+    except ConnectionError:
+        raise ClientGone(0) from None
     remaining = declared - len(ahead)
     borrower = _BodyReader(connection, blocks, remaining, request.site.limits.body_window_s)
     transport = connection.lend_transport(borrower)
     if transport is None:
+        await _put(blocks, memoryview(ahead))
         raise ClientGone(blocks.received)
     borrower.transport = transport
     complete = False
@@ -217,6 +221,7 @@ class _BodyReader(asyncio.BufferedProtocol):
         self._window_s = window_s
         self._timer: asyncio.TimerHandle | None = None
         self._reading = False
+        self._lost = False
         self.done: asyncio.Future[None] = blocks.loop.create_future()
 
     def begin(self, bytes_per_s: int) -> None:
@@ -238,7 +243,7 @@ class _BodyReader(asyncio.BufferedProtocol):
 
     def go_on(self) -> None:
         """Read when there is room to, or stop when writing has failed."""
-        if self.done.done():
+        if self.done.done() or self._lost:
             return
         if self._blocks.failure is not None:
             self.fail(self._blocks.failure)
@@ -251,15 +256,13 @@ class _BodyReader(asyncio.BufferedProtocol):
         if self._timer is not None:
             self._timer.cancel()
         self._blocks.on_room = None
-        self._reading = False
-        self.transport.pause_reading()
+        self._stop_reading()
         if not self.done.done():
             self.done.cancel()
 
     def fail(self, error: BaseException) -> None:
         """End the body early."""
-        self._reading = False
-        self.transport.pause_reading()
+        self._stop_reading()
         if not self.done.done():
             self.done.set_exception(error)
 
@@ -274,12 +277,15 @@ class _BodyReader(asyncio.BufferedProtocol):
         self._remaining -= nbytes
         self._blocks.filled(nbytes)
         if self._remaining == 0:
-            self._reading = False
-            self.transport.pause_reading()
+            self._stop_reading()
             if not self.done.done():
                 self.done.set_result(None)
         elif self._blocks.room() is None:
-            self._reading = False
+            self._stop_reading()
+
+    def _stop_reading(self) -> None:
+        self._reading = False
+        if not self._lost:
             self.transport.pause_reading()
 
     def eof_received(self) -> bool | None:
@@ -288,6 +294,7 @@ class _BodyReader(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client has left."""
+        self._lost = True
         if not self.done.done():
             self.done.set_exception(ConnectionResetError("the client has left"))
         self._connection.connection_lost(exc)

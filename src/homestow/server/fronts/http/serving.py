@@ -213,6 +213,7 @@ class HttpServer:
         # Requests that have arrived are begun before idle connections are closed.
         await asyncio.sleep(0)
         for _, listener in listeners:
+            listener.site.closing = True
             listener.pre_shutdown()
             for watched in list(listener.site.watched):
                 if not watched.done():
