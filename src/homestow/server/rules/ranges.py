@@ -22,6 +22,8 @@ def add(ranges: Ranges, start: int, stop: int) -> Ranges:
 
 def remove(ranges: Ranges, start: int, stop: int) -> Ranges:
     """Without [start, stop)."""
+    if start >= stop:
+        return ranges
     out: list[int] = []
     for first, last in pairs(ranges):
         if first < min(last, start):

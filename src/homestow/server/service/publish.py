@@ -40,8 +40,6 @@ from homestow.values.ids import NO_DEVICE, SYSTEM, NodeId, RootId, UploadId
 from homestow.values.nodes import Kind, Node
 from homestow.values.paths import RESERVED
 
-_BULK = 8
-
 UNNUMBERED = NodeId(0)
 """The id of a new node that has none reserved: it gets one when it is recorded."""
 
@@ -162,8 +160,8 @@ class Publish(Work[list[Outcome]]):
         self._forget_failed()
 
     def _names_in_use(self, catalogue: Catalogue) -> dict[NodeId, dict[str, NodeId]] | None:
-        """For many files the names they want, asked folder by folder."""
-        if len(self.files) < _BULK:
+        """For several files the names they want, asked folder by folder; each taken by the first that wants it."""
+        if len(self.files) == 1:
             return None
         wanted: dict[NodeId, list[str]] = {}
         for file in self.files:

@@ -11,7 +11,7 @@ from homestow.server.rules.naming import MOST_NAMES, disk_names
 from homestow.server.service.committer import Committer
 from homestow.server.service.contents import OutsideLook
 from homestow.server.service.publish import File, Outcome, Publish
-from homestow.server.service.work import Once
+from homestow.server.service.work import Once, RowsWork
 from homestow.values.errors import Busy, CloudError, StorageFailed
 from homestow.values.ids import NodeId, RootId
 from homestow.values.nodes import Node
@@ -49,6 +49,7 @@ class Publisher:
             if len(files) != 1 or files[0].error is not error:
                 raise
             outcomes = [Outcome.of(error)]
+        again = False
         for at, file in enumerate(files):
             if file.on_disk_taken and file.error is not None:
                 tries = self.names(root, file.parent, file.name)
@@ -57,6 +58,9 @@ class Publisher:
                     outcomes[at] = Outcome(node=self.one(who, root, file))
                 except CloudError as error:
                     outcomes[at] = Outcome.of(error)
+                again = True
+        if again and once is not None:
+            self._committer.run(RowsWork(who, root, lambda rows: outcomes, once=once, gives=list[Outcome]))
         return outcomes
 
     def _next_name(self, tries: Iterator[str], root: RootId, file: File, error: CloudError) -> None:

@@ -358,12 +358,12 @@ class Uploads:
                 self._open.move_to_end(row.id)
                 return arriving
             staged = self._stores.get(row.root).stage(row.id)
-            have = self._counting(row)
-            if staged.stat().size != row.size:
+            have, durable, there = self._counting(row), row.durable, staged.stat().size
+            if there != row.size:
                 # The staging file is new, or was lost: nothing counts beyond what it has.
-                have = spans.remove(have, staged.stat().size, row.size)
+                have, durable = spans.remove(have, there, row.size), spans.remove(durable, there, row.size)
                 staged.truncate(row.size)
-            arriving = self._open[row.id] = Arriving(staged, row.size, have, spans.remove(row.durable, 0, 0))
+            arriving = self._open[row.id] = Arriving(staged, row.size, have, durable)
             self._close_oldest()
             return arriving
 
