@@ -10,7 +10,6 @@ import sys
 import time
 from collections import Counter
 
-from tests.simulation.judges import disk_tree
 from tests.simulation.program import Program, Step, draw, from_line, to_line
 from tests.simulation.servers import SERVERS
 from tests.simulation.shrink import kind_of, shrink
@@ -43,11 +42,6 @@ def _tell(program: Program, server: str) -> Verdict:
     verdict = world.run()
     for line in world.log:
         _say(line)
-    for where, tree in (
-        ("server", world.backend.tree()),
-        *((m.device, disk_tree(m.disk)) for m in world.machines),
-    ):
-        _say(f"{where}: " + ", ".join(f"{'/'.join(path)}={entry.content!r}" for path, entry in sorted(tree.items())))
     for problem in verdict.problems:
         _say(problem)
     return verdict

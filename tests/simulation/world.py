@@ -111,6 +111,10 @@ class World:
         for machine in self.machines:
             self.trace(repr(sorted(disk_tree(machine.disk).items())))
         self.verdict.trace = self._trace.hexdigest()
+        if self.log is not None:
+            shown = {"server": self.backend.tree(), **{each.device: disk_tree(each.disk) for each in self.machines}}
+            for where, tree in shown.items():
+                self.log.append(f"{where}: " + ", ".join(f"{'/'.join(p)}={e.content!r}" for p, e in sorted(tree.items())))
         self.backend.close()
         return self.verdict
 

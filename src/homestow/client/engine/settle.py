@@ -45,11 +45,14 @@ def _bind(trees: Trees, item: int, node: int) -> None:
         return
     trees.rename(item, node)
     base = agreed(node, mine, theirs)
-    if theirs.folder or mine.digest == theirs.digest:
+    if theirs.folder:
+        trees.set_synced(node, base)
+    elif mine.digest is not None and mine.digest == theirs.digest:
         # Where the times differ the server's is the later word: it comes to the disk as a change of time alone.
-        trees.set_synced(node, base._replace(mtime_ns=mine.mtime_ns) if not theirs.folder else base)
+        trees.set_synced(node, base._replace(mtime_ns=mine.mtime_ns))
     else:
-        trees.set_synced(node, base._replace(digest=theirs.digest))
+        # No state of the disk's file is agreed: it is read before it may count as unchanged, be it of the same size.
+        trees.set_synced(node, base._replace(digest=theirs.digest, local_mtime_ns=0, ctime_ns=-1, inode=0))
     trees.set_there(node, theirs)
 
 
