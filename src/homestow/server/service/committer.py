@@ -75,8 +75,6 @@ class Committer:
 
     def settle(self) -> None:
         """Wait until everything asked before is done; what rows and disk show then belongs together."""
-        if self._thread is None:
-            return
         barrier: Work[None] = _Barrier()
         self.run(barrier)
 
@@ -157,8 +155,14 @@ class Committer:
         for work in batch:
             work.settle()
         if roots:
-            for listener in self._listeners:
+            self._tell(roots, number)
+
+    def _tell(self, roots: frozenset[RootId], number: int) -> None:
+        for listener in self._listeners:
+            try:
                 listener(roots, number)
+            except Exception:  # noqa: BLE001 - part of the outer loop: a listener's mistake must not end the committer
+                _log.exception("a listener failed")
 
     def _commit(self, batch: list[Work[Any]]) -> tuple[frozenset[RootId], int]:
         ground = self._ground

@@ -8,7 +8,7 @@ from homestow.server.service.access import Access
 from homestow.server.service.blocks import Blocks
 from homestow.server.service.contents import Contents, OpenContent
 from homestow.values.digests import Digest
-from homestow.values.errors import BadRequest, CloudError, ContentMissing, NotFound, TooLarge
+from homestow.values.errors import BadRequest, CloudError, ContentMissing, NotFound, Stale, TooLarge
 from homestow.values.ids import NodeId, RootId
 from homestow.values.nodes import Kind
 from homestow.wire.api import MAX_PACK_BYTES, MAX_PACK_FILES
@@ -88,10 +88,12 @@ class Downloads:
         if row is None or row.root != root or row.gone or not self._access.stands_in(row.parent):
             return NotFound("Nothing is there.")
         try:
-            content = self._contents.open(row, rev)
+            content = self._contents.open(row)
         except CloudError as error:
             return error
         try:
+            if content.rev != rev:
+                return Stale("The file has other content by now.", rev=content.rev)
             if content.size > room:
                 return TooLarge("A pack has at most 64 MiB.", limit=MAX_PACK_BYTES)
             data = content.opened.read_at(0, content.size)

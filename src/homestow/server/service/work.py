@@ -115,7 +115,6 @@ class Work(Generic[T]):
         self.at_ns = 0
         self.result: T | None = None
         self.error: CloudError | None = None
-        self.then: Callable[[], None] | None = None
         self._settled = threading.Lock()
         self._settled.acquire()
 
