@@ -240,7 +240,9 @@ class ServiceBackend:
         if self._backup is None:
             return
         self._core.close()
+        self._database.close()
         store, disk = self._backup
+        self._database = Database(None)
         self._database._writer.deserialize(store)
         self._disk = self._copied(disk)
         self._content = MemoryContent(self._disk)
