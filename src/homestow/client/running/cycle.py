@@ -546,8 +546,9 @@ _PASSING = frozenset({"unreachable", "busy", "internal", "cursor-gone"})
 
 
 def _young(mine: LocalItem, now_ns: int, settle_ns: int) -> bool:
-    # A disk's clock may be a little ahead; a time far in the future says nothing about when it was written.
-    return abs(now_ns - max(mine.mtime_ns, mine.ctime_ns)) < settle_ns
+    # A disk's clock may be a little ahead; a time far in the future says nothing about when it was written. The time of
+    # the last change of facts (ctime) is no sign: our own renames set it.
+    return abs(now_ns - mine.mtime_ns) < settle_ns
 
 
 class _Listings:
