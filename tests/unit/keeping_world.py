@@ -57,11 +57,11 @@ class House(World):
     def delete(self, path: str) -> None:
         self.core.files.delete(OPERATOR, self.core.files.resolve(OPERATOR, self.root, path.split("/")).id)
 
-    def order(self, name: str, **args: str | int | bool | None | list[str]) -> Outcome:
-        return self.keeping.admin.run(Order(name=name, args=args))
+    def order(self, order: str, /, **args: str | int | bool | None | list[str]) -> Outcome:
+        return self.keeping.admin.run(Order(name=order, args=args))
 
-    def data_of(self, name: str, **args: str | int | bool | None | list[str]) -> object:
-        return msgspec.json.decode(self.order(name, **args).data)
+    def data_of(self, order: str, /, **args: str | int | bool | None | list[str]) -> object:
+        return msgspec.json.decode(self.order(order, **args).data)
 
 
 def digest(data: bytes) -> bytes:
