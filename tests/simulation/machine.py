@@ -159,6 +159,14 @@ class Client:
 
     # --- the gates ----------------------------------------------------------------------------------------------------
 
+    def at_fault(self, name: str) -> None:
+        """The process is about to make something persist: it may die here."""
+        if self.busy and self._tree is not None:
+            fate = self._gate("f:" + name, "")
+            self._armed = fate or self._armed
+            if self._tree is None:
+                raise Killed
+
     def _at_remote(self, point: str) -> Fate | None:
         if self._process is None and not self.busy:
             raise Killed

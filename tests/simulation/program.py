@@ -21,6 +21,7 @@ POINTS = (
     "r:set_mtime", "r:set_mtime:answered", "r:put_small", "r:put_small:answered", "r:begin_upload",
     "r:begin_upload:answered", "r:put_block", "r:put_block:answered", "r:finish", "r:finish:answered", "r:get_small",
     "r:get_small:piece", "r:read", "r:read:piece", "r:upload",
+    "f:client.state.before_commit", "f:client.state.committed",
 )  # fmt: skip
 """Points of the ports at which something may happen; "" stands for any of them."""
 

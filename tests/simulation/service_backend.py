@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path as FilePath
 
+from tests.simulation import dying
 from tests.simulation.backends import SMALL_LIMITS, Entry, Path
 from tests.simulation.remote_service import RemoteService, ServerDied
 
@@ -25,7 +26,6 @@ from homestow.server.service.core import make_core
 from homestow.server.service.hashing import Hashing
 from homestow.server.service.outside import Outside
 from homestow.server.service.roots import Roots
-from homestow.values import faults
 from homestow.values.errors import CloudError
 from homestow.values.ids import DeviceId, NodeId
 from homestow.values.nodes import Kind, Node
@@ -79,7 +79,7 @@ class ServiceBackend:
 
     def die(self) -> None:
         """The process ended where it stood; with `_power` the machine lost its power too. It is started again."""
-        faults.arm(None)
+        dying.forget(self._at_point)
         self._steps_left = None
         writer = self._database._writer
         if writer.in_transaction:
@@ -93,14 +93,14 @@ class ServiceBackend:
     def crash_soon(self, steps: int, power: bool, dice: random.Random) -> None:
         """Die at the `steps`-th persistence point from now on."""
         self._steps_left, self._power, self._death = steps, power, dice
-        faults.arm(self._at_point)
+        dying.listen(self._at_point)
 
     def _at_point(self, name: str) -> None:
-        if self._steps_left is None:
+        if self._steps_left is None or name.startswith("client."):
             return
         self._steps_left -= 1
         if self._steps_left <= 0:
-            faults.arm(None)
+            dying.forget(self._at_point)
             raise ServerDied(name)
 
     def _alone(self, act: Callable[[], object]) -> None:
@@ -191,12 +191,12 @@ class ServiceBackend:
             if now is None or now.rev < rev or (now.rev == rev and now.hex_digest != node.digest):
                 found.append(f"P1: node {number} was acknowledged at rev {rev} and is {now}")
         usage = catalogue.usage([self._root])[self._root]
-        faults.arm(None)
+        dying.forget(self._at_point)
         with catalogue.write() as writing:
             if writing.recount(self._root) != usage:
                 found.append(f"counted usage {usage} is not the sum of the rows")
         if self._steps_left is not None:
-            faults.arm(self._at_point)
+            dying.listen(self._at_point)
         return found
 
     def _shown(self, at: Location) -> Iterator[tuple[Path, tuple[EntryKind, int]]]:
@@ -212,9 +212,8 @@ class ServiceBackend:
         self.crash_soon(dice.randint(1, 14), dice.random() < 0.6, random.Random(dice.getrandbits(32)))
 
     def calm(self) -> None:
-        if self._steps_left is not None:
-            self._steps_left = None
-            faults.arm(None)
+        self._steps_left = None
+        dying.forget(self._at_point)
 
     def set_full(self, full: bool) -> None:
         self._disk.capacity_bytes = 0 if full else None

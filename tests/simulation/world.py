@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from blake3 import blake3
+from tests.simulation import dying
 from tests.simulation.backends import Backend, MemoryBackend
 from tests.simulation.judges import clashing, differences, disk_tree, halves, lost, power_loss
 from tests.simulation.ledger import Ledger, Token, tokens_of
@@ -74,6 +75,7 @@ class World:
         self._trace = blake3()
         self.log: list[str] | None = None
         self._since: list[list[Deed]] = []
+        self._running: list[Machine] = []
         names = ODD_NAMES if program.flavour in ("names", "folding") else NAMES
         self.machines: list[Machine] = []
         self.people: list[Person] = []
@@ -93,6 +95,7 @@ class World:
 
     def run(self) -> Verdict:
         """Do the program, let the faults stop, judge."""
+        dying.listen(self._at_fault)
         try:
             self._begin()
             for step in self.program.steps:
@@ -105,6 +108,7 @@ class World:
         except Exception:  # noqa: BLE001 - a crash of the code under test is a verdict, with its story
             self.verdict.problems.append("crashed:\n" + traceback.format_exc())
         finally:
+            dying.forget(self._at_fault)
             for machine in self.machines:
                 machine.close()
             self.backend.calm()
@@ -246,8 +250,15 @@ class World:
     def _pass(self, machine: Machine, step: Step) -> None:
         self.verdict.passes += 1
         machine.faults = set()
+        self._running.append(machine)
         machine.run(step.events)
+        self._running.pop()
         self._situations(machine)
+
+    def _at_fault(self, name: str) -> None:
+        """A client comes to a point where it makes something persist."""
+        if self._running and name.startswith("client."):
+            self._running[-1].at_fault(name)
 
     def _situations(self, machine: Machine) -> None:
         """Count (local change, remote change, fault) on things that have to do with each other."""
