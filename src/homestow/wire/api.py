@@ -333,7 +333,7 @@ class NewUpload(Wire, frozen=True, kw_only=True):
         parent, name: where a new file shall be; or `node`: the file to replace.
         size: declared length in bytes, 0 or more.
         base: rev of the content it replaces, as the caller saw it; needed with `node`.
-        digest: BLAKE3 of all of it, when already known: content that this account already has is not sent again.
+        digest: BLAKE3 of all of it, when already known: content of 64 KiB or more that this account already has is not sent again.
         block_size: bytes of a block for `have`; at most 64 MiB.
     """
 

@@ -1,0 +1,357 @@
+"""The real stack in one process: SQLite and a tree of files in a temporary folder, served over HTTP on this machine.
+
+Only two things are not as in a server: the clock stands still until a test moves it, and passwords are hashed cheaply.
+"""
+
+import asyncio
+import http.client
+import json
+import socket
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from blake3 import blake3
+
+from homestow.client.adapters.api_client import Client
+from homestow.server.adapters.catalogue_sql.accounts import SqlAccounts
+from homestow.server.adapters.catalogue_sql.catalogue import SqlCatalogue
+from homestow.server.adapters.catalogue_sql.database import Database
+from homestow.server.adapters.catalogue_sql.roots import SqlRoots
+from homestow.server.adapters.content_tree import TreeContent
+from homestow.server.border import Border
+from homestow.server.fronts.api.binding import Bench
+from homestow.server.fronts.api.front import add_routes
+from homestow.server.fronts.http.connection import Limits
+from homestow.server.fronts.http.routing import Router
+from homestow.server.fronts.http.serving import HttpServer
+from homestow.server.ports.content import Content
+from homestow.server.rules.access import Rights
+from homestow.server.service.accounts import Accounts
+from homestow.server.service.committer import Committer
+from homestow.server.service.core import Core, make_core
+from homestow.server.service.hashing import Hashing
+from homestow.server.service.outside import Outside
+from homestow.server.service.roots import Roots
+from homestow.server.service.services import Services
+from homestow.values.errors import LoginNeeded
+from homestow.values.ids import AccountId
+from homestow.values.nodes import Node
+from homestow.wire import api, packs
+from homestow.wire.api import EPOCH_HEADER, PREFIX
+
+SECOND = 1_000_000_000
+START = 1_900_000_000 * SECOND
+PASSWORD = "correct horse battery"
+PEOPLE = {"anna": Rights.OWN, "ben": Rights.WRITE, "cora": Rights.READ, "dan": Rights.NONE, "ada": Rights.NONE}
+"""Who there is, and their rights in the root `tree`; `ada` is the administrator."""
+
+
+class Clock:
+    """A clock we move."""
+
+    def __init__(self) -> None:
+        self.ns = START
+
+    def now_ns(self) -> int:
+        return self.ns
+
+    def monotonic(self) -> float:
+        return self.ns / SECOND
+
+
+class Orders:
+    """Administration that only tells which order came: what orders do is tested with the command line."""
+
+    def run(self, order: api.Order) -> api.Outcome:
+        return api.Outcome(lines=[order.name], data=msgspec.Raw(b'{"done":true}'))
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer as it came over the wire; header names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def code(self) -> str:
+        """The public code of a failure."""
+        return str(self.json()["code"])
+
+    @property
+    def node(self) -> Node:
+        return msgspec.json.decode(self.body, type=Node)
+
+
+class Rig:
+    """The server, its people, and ways to talk to it."""
+
+    def __init__(self, place: Path, *, signup_open: bool = False, quota: int = 0, limits: Limits | None = None) -> None:
+        self.place = place
+        self.clock = Clock()
+        self.folder = place / "tree"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (place / "data" / "files").mkdir(parents=True, exist_ok=True)
+        self.boot = "first"
+        self._signup_open, self._quota, self._limits = signup_open, quota, limits
+        self._tokens: dict[str, str] = {}
+        self._clients: list[Client] = []
+        self._open()
+
+    # --- a server's life ----------------------------------------------------------------------------------------------
+
+    def _open(self) -> None:
+        self.database = Database.open(self.place / "data" / "catalogue.db", in_process=True)
+        self.catalogue = catalogue = SqlCatalogue(self.database)
+        rows = SqlAccounts(self.database)
+        accounts = Accounts(rows, self.clock, Hashing(time=1, memory_kib=8, lanes=1), self._signup_open)
+        files = self.place / "data" / "files"
+        self.roots = Roots(
+            SqlRoots(self.database), rows, catalogue, self._open_store, self.clock, files, default_quota=self._quota
+        )
+        self.core: Core = make_core(catalogue, self.roots, self.roots, self.clock, self.boot, self._outside)
+        self.services = Services(
+            accounts=accounts, roots=self.roots, files=self.core.files, whole=self.core.whole, uploads=self.core.uploads,
+            downloads=self.core.downloads, trashcan=self.core.trashcan, changes=self.core.changes, admin=Orders(),
+            clock=self.clock, answers=self.core.answers,
+        )  # fmt: skip
+        if not accounts.all():
+            for name in PEOPLE:
+                accounts.add(name, PASSWORD, admin=name == "ada")
+            members = [(name, rights) for name, rights in PEOPLE.items() if rights is not Rights.NONE]
+            self.roots.add("tree", str(self.folder), members)
+        self.root = self.roots.named("tree").id
+        top = catalogue.top(self.root)
+        assert top is not None
+        self.top = top.id
+        self._serve()
+
+    def _open_store(self, folder: str) -> Content:
+        return TreeContent(Path(folder))
+
+    def _outside(self, committer: Committer) -> Outside:
+        return Outside(self.catalogue, self.roots, committer, self.clock)
+
+    def _serve(self) -> None:
+        started = threading.Event()
+        failure: list[BaseException] = []
+
+        async def serve() -> None:
+            self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+            border = Border()
+            router = Router()
+            feed = add_routes(router, Bench(self.services, border))
+            server = HttpServer(router, limits=self._limits or Limits(shutdown_s=1.0))
+            try:
+                address = await server.listen_tcp("127.0.0.1", 0)
+                self.url, self.host, self.port = address.url, address.host, address.port
+                await server.listen_unix(self.place / "socket")
+                started.set()
+                await self._stop.wait()
+            finally:
+                feed.close()
+                await server.close()
+                await self._loop.run_in_executor(None, border.close)
+
+        def run() -> None:
+            try:
+                asyncio.run(serve())
+            except BaseException as error:  # noqa: BLE001 - raised in the thread that waits
+                failure.append(error)
+                started.set()
+
+        self._thread = threading.Thread(target=run, name="server")
+        self._thread.start()
+        assert started.wait(30)
+        if failure:
+            raise failure[0]
+
+    def close(self) -> None:
+        """Stop serving and let go of everything."""
+        for client in self._clients:
+            client.close()
+        self._clients.clear()
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(30)
+        assert not self._thread.is_alive()
+        self.core.close()
+        self.roots.close()
+        self.database.close()
+
+    def restart(self, boot: str = "first") -> None:
+        """Close the server and open another one on the same folder; another `boot`: the machine itself went down."""
+        self.close()
+        self.boot = boot
+        self._open()
+
+    # --- people -------------------------------------------------------------------------------------------------------
+
+    def token(self, user: str) -> str:
+        """A token of this person, the same as long as it is good."""
+        accounts = self.services.accounts
+        try:
+            accounts.check(self._tokens[user])
+        except (KeyError, LoginNeeded):
+            self._tokens[user] = accounts.log_in(user, PASSWORD, "test", "").token
+        return self._tokens[user]
+
+    def account(self, user: str) -> AccountId:
+        """A person's account."""
+        return self.services.accounts.named(user).id
+
+    def client(self, user: str = "anna") -> Client:
+        """The typed client, logged in."""
+        client = Client(self.url, self.token(user), timeout_s=20)
+        self._clients.append(client)
+        return client
+
+    # --- raw HTTP -----------------------------------------------------------------------------------------------------
+
+    def ask(
+        self, method: str, path: str, body: object = None, *, user: str | None = "anna", token: str | None = None,
+        headers: Mapping[str, str] | Sequence[tuple[str, str]] = (),
+    ) -> Answer:  # fmt: skip
+        """One request on a connection of its own.
+
+        Args:
+            path: below `/api/v1`, with its query.
+            body: bytes are sent as they are, messages and plain values as JSON.
+            user: who asks; None: nobody.
+        """
+        given = dict(headers)
+        token = token if token is not None else self.token(user) if user is not None else None
+        if token is not None:
+            given.setdefault("Authorization", f"Bearer {token}")
+        data: bytes | None
+        if body is None or isinstance(body, bytes):
+            data = body
+        else:
+            data = msgspec.json.encode(body)
+            given.setdefault("Content-Type", "application/json")
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=20)
+        try:
+            connection.request(method, PREFIX + path, data, given)
+            response = connection.getresponse()
+            return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
+        finally:
+            connection.close()
+
+    def wire(self, data: bytes, *, until_closed: bool = True) -> bytes:
+        """Send bytes just so, half-close, and give everything that comes back."""
+        with socket.create_connection((self.host, self.port), timeout=20) as sock:
+            sock.sendall(data)
+            if until_closed:
+                sock.shutdown(socket.SHUT_WR)
+            parts = []
+            while part := sock.recv(65536):
+                parts.append(part)
+            return b"".join(parts)
+
+    # --- short forms --------------------------------------------------------------------------------------------------
+
+    def put(
+        self, name: str, content: bytes = b"1", parent: int | None = None, user: str = "anna", query: str = ""
+    ) -> Node:
+        """A new file."""
+        from urllib.parse import quote
+
+        answer = self.ask("PUT", f"/nodes/{parent or self.top}/files?name={quote(name)}{query}", content, user=user)
+        assert answer.status == 201, answer
+        return answer.node
+
+    def edit(self, node: Node, content: bytes) -> Node:
+        """New content for a file."""
+        answer = self.ask("PUT", f"/nodes/{node.id}/content?base={node.rev}", content)
+        assert answer.status == 200, answer
+        return answer.node
+
+    def folder_node(self, name: str, parent: int | None = None, user: str = "anna") -> Node:
+        """A new folder."""
+        answer = self.ask("POST", f"/nodes/{parent or self.top}/folders", {"name": name}, user=user)
+        assert answer.status == 201, answer
+        return answer.node
+
+    def node(self, node: int) -> Node:
+        """A node as it is now."""
+        answer = self.ask("GET", f"/nodes/{node}")
+        assert answer.status == 200, answer
+        return answer.node
+
+    def read(self, node: int) -> bytes:
+        """Content, whole."""
+        answer = self.ask("GET", f"/nodes/{node}/content")
+        assert answer.status == 200, answer
+        return answer.body
+
+    def names(self, node: int | None = None) -> list[str]:
+        """What a folder holds."""
+        nodes: list[dict[str, Any]] = self.ask("GET", f"/nodes/{node or self.top}/children").json()["nodes"]
+        return [each["name"] for each in nodes]
+
+    def nothing_left_over(self) -> None:
+        """No staging file, intent or wrong counter is left."""
+        store = self.roots.get(self.root)
+        assert list(store.staged_keys()) == []
+        assert set(store.kept_keys()) == self.catalogue.kept_keys(self.root)
+        assert self.catalogue.intents() == []
+        usage = self.catalogue.usage([self.root])[self.root]
+        with self.catalogue.write() as rows:
+            assert rows.recount(self.root) == usage
+
+
+def pack(*files: tuple[api.PackItem, bytes]) -> bytes:
+    """An upward pack."""
+    return b"".join(packs.part(item, content) for item, content in files)
+
+
+def new(parent: int, name: str, content: bytes, **more: Any) -> tuple[api.PackItem, bytes]:
+    """A new file in a pack."""
+    return api.PackItem(size=len(content), mtime_ns=START, parent=parent, name=name, **more), content
+
+
+def unpack(body: bytes) -> list[tuple[api.PackHeader, bytes]]:
+    """What a downward pack holds; it must be whole."""
+    reader = packs.PackReader(api.PackHeader)
+    parts = list(reader.feed(body))
+    reader.close()
+    return parts
+
+
+def digest_of(content: bytes) -> str:
+    """BLAKE3 as text."""
+    return str(blake3(content).hexdigest())
+
+
+def is_ours(answer: Answer) -> None:
+    """Every answer bears the epoch and is private; every failure is a problem that says nothing of our inside (S34)."""
+    assert len(answer.headers[EPOCH_HEADER.lower()]) == 32
+    assert answer.headers["cache-control"].startswith("private")
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    if answer.status >= 400:
+        problem = msgspec.json.decode(answer.body, type=api.Problem)
+        assert answer.headers["content-type"].startswith("application/json")
+        assert problem.message
+        assert len(problem.request_id) == 12
+        text = answer.body.decode()
+        assert "Traceback" not in text
+        assert "/tmp" not in text
+        assert ".py" not in text
+
+
+@contextmanager
+def rig(place: Path, **more: Any) -> Iterator[Rig]:
+    """A rig that is closed at the end."""
+    made = Rig(place, **more)
+    try:
+        yield made
+    finally:
+        made.close()

@@ -1,0 +1,205 @@
+"""Who may do what: every call, asked by everybody. Generated from the table, so that no new call is forgotten (S09, S54)."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from tests.fronts.api.asks import GOOD, NEEDS, UNKNOWN, UPLOADS, send
+from tests.fronts.api.rig import PASSWORD, PEOPLE, Answer, Rig, is_ours
+from tests.fronts.api.rig import rig as open_rig
+
+from homestow.server.rules.access import Rights
+from homestow.values.ids import DeviceId
+from homestow.wire.api import CALLS, Call
+
+BY_CALL = pytest.mark.parametrize("call", CALLS, ids=lambda call: call.name)
+ABOUT_A_ROOT = [call for call in CALLS if call.name in NEEDS]
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    """A server that is open for sign-up."""
+    with open_rig(tmp_path_factory.mktemp("rights"), signup_open=True) as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def _later(shared: Rig) -> None:
+    shared.clock.ns += 24 * 3600 * 1_000_000_000
+
+
+def ended(rig: Rig) -> str:
+    """The token of a device that its owner removed."""
+    entered = rig.services.accounts.log_in("anna", PASSWORD, "lost phone", "")
+    assert rig.ask("GET", "/me", token=entered.token).status == 200
+    rig.services.accounts.remove_device(entered.principal, DeviceId(entered.principal.device))
+    return entered.token
+
+
+def same(one: Answer, other: Answer) -> bool:
+    """Whether two failures look the same from outside."""
+    left, right = one.json(), other.json()
+    del left["request_id"], right["request_id"]
+    kept = ("content-type", "cache-control", "homestow-epoch", "www-authenticate")
+    return (one.status, left, [one.headers.get(name) for name in kept]) == (
+        other.status, right, [other.headers.get(name) for name in kept],
+    )  # fmt: skip
+
+
+@BY_CALL
+@pytest.mark.parametrize("kind", ["none", "bad", "removed"])
+def test_nobody(shared: Rig, call: Call, kind: str) -> None:
+    """Without a token, with one that never was and with that of a removed device nothing but the open calls is answered."""
+    token = {"none": None, "bad": "x" * 43, "removed": ended(shared)}[kind]
+    asked = GOOD[call.name](shared, "anna")
+    before = shared.services.changes.cursor()
+    answer = send(shared, call, asked, user=None, token=token)
+    is_ours(answer)
+    if call.open:
+        assert answer.status == call.status
+    else:
+        assert (answer.status, answer.code) == (401, "login-needed")
+        assert answer.headers["www-authenticate"] == "Bearer"
+        assert shared.services.changes.cursor() == before
+
+
+@pytest.mark.parametrize("header", ["Basic YW5uYTp4", "Bearer", "Bearer ", "bearer a b", "Bearer \xe9", "x" * 5000])
+def test_other_credentials(shared: Rig, header: str) -> None:
+    """What is no bearer token lets nobody in, and is no failure of the server."""
+    answer = shared.ask("GET", "/me", user=None, headers={"Authorization": header})
+    assert (answer.status, answer.code) == (401, "login-needed")
+
+
+@BY_CALL
+@pytest.mark.parametrize("user", PEOPLE)
+def test_everybody(shared: Rig, call: Call, user: str) -> None:
+    """Rights decide: none at all is 404, too few 403; being an administrator gives no right in anybody's root."""
+    maker = "anna"
+    if call.name == "remove_device":
+        maker = user
+    asked = GOOD[call.name](shared, maker)
+    before = shared.services.changes.cursor()
+    token = shared.services.accounts.log_in(user, PASSWORD, "test", "").token
+    answer = send(shared, call, asked, user=user, token=token)
+    is_ours(answer)
+    need, have = NEEDS.get(call.name), PEOPLE[user]
+    if call.name in UPLOADS:
+        expected = (call.status, None) if user == maker else (410, "upload-gone")
+    elif call.operator:
+        expected = (call.status, None) if user == "ada" else (403, "forbidden")
+    elif need is None or have >= need:
+        expected = (call.status, None)
+    else:
+        expected = (403, "forbidden") if have >= Rights.READ else (404, "not-found")
+    assert (answer.status, answer.code if answer.status >= 400 else None) == expected, answer
+    if answer.status >= 400:
+        assert shared.services.changes.cursor() == before
+
+
+@pytest.mark.parametrize("call", ABOUT_A_ROOT, ids=lambda call: call.name)
+@pytest.mark.parametrize("user", ["dan", "ada"])
+def test_what_is_not_for_you_is_like_nothing(shared: Rig, call: Call, user: str) -> None:
+    """S09: the answer about other people's things is byte for byte that about things that are not there."""
+    asked = GOOD[call.name](shared, "anna")
+    theirs = send(shared, call, asked, user=user)
+    asked.path = re.sub(r"/(nodes|roots|trash)/\d+", rf"/\1/{UNKNOWN}", asked.path)
+    if call.name == "begin_upload":
+        asked.body = {"parent": UNKNOWN, "name": "x", "size": 1}
+    assert theirs.status == 404
+    assert same(theirs, send(shared, call, asked, user=user))
+
+
+@pytest.mark.parametrize("name", UPLOADS)
+def test_an_upload_is_its_makers(shared: Rig, name: str) -> None:
+    """Not even the root's owner sees the upload of another: it is like one that never was."""
+    call = next(call for call in CALLS if call.name == name)
+    asked = GOOD[name](shared, "ben")
+    theirs = send(shared, call, asked, user="anna")
+    asked.path = re.sub(r"/uploads/[0-9a-f]{32}", "/uploads/" + "0" * 32, asked.path)
+    assert same(theirs, send(shared, call, asked, user="anna"))
+
+
+def test_ids_of_another_root_in_a_body(shared: Rig) -> None:
+    """A node of somebody else's root is nothing as a target, as a parent, in packs up and down, and as a base."""
+    shared.services.roots.of(shared.services.accounts.check(shared.token("dan")))  # dan's own root is made
+    dans = shared.ask("GET", "/roots", user="dan").json()["roots"][0]
+    secret = shared.put("secret", b"dan's", parent=dans["top"], user="dan")
+    mine = shared.put("mine-there")
+    unknown = UNKNOWN
+    for foreign in (dans["top"], unknown):
+        for verb in ("move", "copy"):
+            answer = shared.ask("POST", f"/nodes/{mine.id}/{verb}", {"parent": foreign, "name": "x"})
+            assert (answer.status, answer.code) == (404, "not-found")
+        results = shared.ask("POST", f"/roots/{shared.root}/folders", {"folders": [[foreign, "x"]]})
+        assert "not-found" in results.body.decode()
+    down = [
+        shared.ask("POST", f"/roots/{shared.root}/wanted", {"files": [[node, 1]]}).body.replace(
+            f'"node":{node}'.encode(), b""
+        )[4:]
+        for node in (secret.id, unknown)
+    ]
+    assert down[0] == down[1]
+    assert b"dan's" not in down[0]
+    answer = shared.ask("GET", f"/roots/{shared.root}/tree?under={dans['top']}")
+    assert (answer.status, answer.code) == (404, "not-found")
+    assert shared.ask("GET", f"/nodes/{secret.id}/content", user="dan").body == b"dan's"
+
+
+def test_content_known_to_others_is_not_known_to_you(shared: Rig) -> None:
+    """S110: an upload is finished at once only when its sender can read that content anyway."""
+    from tests.fronts.api.rig import digest_of
+
+    content = b"only anna has this" * 4096  # small content is sent sooner than it is looked up
+    shared.put("only-annas", content)
+    message = {"name": "copy", "size": len(content), "digest": digest_of(content)}
+    dans = shared.ask("GET", "/roots", user="dan").json()["roots"][0]
+    theirs = shared.ask("POST", "/uploads", {**message, "parent": dans["top"]}, user="dan").json()
+    assert (theirs["state"], theirs["have"], theirs["done"]) == ("created", [], None)
+    mine = shared.ask("POST", "/uploads", {**message, "parent": shared.top}, user="ben").json()
+    assert mine["state"] == "written"
+    assert shared.read(mine["done"]["id"]) == content
+
+
+def test_trash_is_for_those_who_may_write(shared: Rig) -> None:
+    """S111: readers see an empty trash, strangers none; only owners remove for good."""
+    node = shared.put("deleted-by-anna")
+    assert shared.ask("DELETE", f"/nodes/{node.id}").status == 204
+    path = f"/roots/{shared.root}/trash"
+    assert node.id in [item["node"]["id"] for item in shared.ask("GET", path, user="ben").json()["items"]]
+    assert shared.ask("GET", path, user="cora").json() == {"items": [], "next": None}
+    assert shared.ask("GET", path, user="dan").status == 404
+    for method, target in (("POST", f"/trash/{node.id}/restore"), ("DELETE", f"/trash/{node.id}")):
+        body = {} if method == "POST" else None
+        assert shared.ask(method, target, body, user="cora").status == 403
+        assert shared.ask(method, target, body, user="dan").status == 404
+
+
+def test_rights_that_are_taken_end_at_once(shared: Rig) -> None:
+    """What a member could see a moment ago is not there for one who is no member any more; uploads under way stop."""
+    from tests.fronts.api.asks import begun
+
+    node = shared.put("for-ben-too")
+    upload = begun(shared, "ben")
+    assert shared.ask("GET", f"/nodes/{node.id}/content", user="ben").status == 200
+    assert shared.ask("PUT", f"/roots/{shared.root}/members", {"user": "ben", "rights": "none"}).status == 200
+    try:
+        assert shared.ask("GET", f"/nodes/{node.id}/content", user="ben").status == 404
+        assert shared.ask("PUT", f"/uploads/{upload}/blocks/0", b"bytes", user="ben").status == 404
+    finally:
+        shared.ask("PUT", f"/roots/{shared.root}/members", {"user": "ben", "rights": "write"})
+    assert shared.ask("PUT", f"/uploads/{upload}/blocks/0", b"bytes", user="ben").status == 200
+
+
+def test_the_last_owner_stays(shared: Rig) -> None:
+    """A root is never left without an owner."""
+    answer = shared.ask("PUT", f"/roots/{shared.root}/members", {"user": "anna", "rights": "read"})
+    assert (answer.status, answer.code) == (403, "forbidden")
+
+
+def test_fields_that_are_not_yours_are_no_fields(shared: Rig) -> None:
+    """S53: what a call does not take is passed over; nobody makes an administrator of himself by a field."""
+    body = {"user": "eve", "password": PASSWORD, "admin": True, "quota": 0, "rights": "own", "id": 1}
+    token = shared.ask("POST", "/signup", body, user=None).json()["token"]
+    me = shared.ask("GET", "/me", token=token).json()
+    assert (me["user"], me["admin"]) == ("eve", False)
+    assert shared.ask("POST", "/admin", {"name": "user list"}, token=token).status == 403
