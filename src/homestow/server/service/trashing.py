@@ -306,6 +306,7 @@ class Purge(Work[int]):
         for key in (*self.purge_plan.keys, *(version.kept for version in self.purge_plan.versions)):
             faultpoint("purge.next")
             store.drop_kept(key)
+        self.touched.add(())  # the hidden areas are flushed with any folder: what was removed must not come back
 
     def look_back(self, ground: Ground, store: Content) -> bool:
         """Go on removing."""

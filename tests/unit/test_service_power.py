@@ -1,0 +1,77 @@
+"""Power cuts: what was not flushed may be gone, in any order, and still nothing acknowledged is lost (P1).
+
+The store is in memory and knows what was flushed. At the k-th point the power goes: everything that would persist from then
+on fails, the store loses what was not flushed (all of it, none of it, or by chance), and the server starts again.
+"""
+
+import os
+import random
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.unit.core_program import Acks, Told, check, program
+from tests.unit.core_world import World
+
+from homestow.values.faults import arm
+
+EVERY = int(os.environ.get("CUT_EVERY", "5"))
+"""Every so many-th point is tried; 1 tries all."""
+
+
+class PowerCut(BaseException):
+    """The machine is off."""
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A folder for the database; in memory where the machine has such, for a power cut here needs no disk."""
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(dir=memory) as temporary:
+        yield Path(temporary)
+
+
+def run(place: Path, cut_at: int, chance: random.Random) -> list[str]:
+    """The program until the power goes; then start again and look. The names of the points it reached."""
+    world = World(place, database=place / "data.db")
+    reached: list[str] = []
+
+    def at_point(name: str) -> None:
+        reached.append(name)
+        if len(reached) >= cut_at:
+            raise PowerCut
+
+    arm(at_point)
+    try:
+        program(world, Acks(place / "acks"))
+    except PowerCut:
+        pass
+    finally:
+        arm(None)
+    world.core.uploads.close()
+    world.database.close()
+    world.memory.crash(chance)
+    world.boot = "after the cut"
+    world.restart()
+    try:
+        check(world, Told(place / "acks"))
+    except AssertionError as error:
+        raise AssertionError(f"cut at point {cut_at}, {reached[-1]}") from error
+    finally:
+        world.close()
+    return reached
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_a_power_cut_at_any_point_loses_nothing(place: Path, part: int) -> None:
+    """Acknowledged contents are there, rows and disk agree, nothing is left half done."""
+    chance = random.Random(part)
+    cut_at = 1 + part * EVERY
+    while True:
+        inner = place / str(cut_at)
+        inner.mkdir()
+        if len(run(inner, cut_at, chance)) < cut_at:
+            break
+        cut_at += 4 * EVERY
+    assert cut_at > 200
