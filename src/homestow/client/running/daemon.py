@@ -154,6 +154,8 @@ class Job:
         while True:
             if self._paused.is_set() and not self._stop():
                 self.progress.at(Doing.PAUSED)
+                # Hints would end the wait at once; the full look after the pause finds what they were about.
+                watcher.take()
                 watcher.wait(RESCAN_S)
                 continue
             now = self._clock.monotonic()
@@ -198,6 +200,7 @@ class Job:
                 self._stop.wait(0.2)
                 continue
             self._taken.clear()
+            begun = self._clock.monotonic()
             try:
                 news = bool(remote.changes(cursor, FEED_WAIT_S).nodes)
                 failures = 0
@@ -211,3 +214,6 @@ class Job:
                 self._wake()
                 # The loop has to take them first, else the same news would come at once again.
                 self._taken.wait(60.0)
+            elif self._clock.monotonic() - begun < 1.0:
+                # Somebody between us and the server does not wait as asked, or the loop was faster: not at once again.
+                self._stop.wait(1.0)
