@@ -4,6 +4,7 @@ import gc
 from pathlib import Path
 
 from homestow.client.engine.sightings import PRIVATE_NAME
+from homestow.client.ports.localtree import LocalTree, RootMissing
 from homestow.client.ports.watcher import Watcher
 from homestow.client.running.cycle import Cycle
 from homestow.client.running.daemon import Job, Stop
@@ -29,9 +30,12 @@ def open_job(settings: JobSettings, *, continuous: bool = False) -> Job:
     gc.set_threshold(200_000, 20, 100)
     root = root_id(settings)
     tree = DiskTree(settings.folder, PRIVATE_NAME)
+    state_file = _state_file(settings, root)
+    if state_file.exists():
+        _check_known_folder(tree, state_file)
     tree.prepare()
     try:
-        state = SqliteState(_state_file(settings, root))
+        state = SqliteState(state_file)
         clock, chance, stop = SystemClock(), SystemChance(), Stop()
         workers = ThreadWorkers(settings.workers)
         remote = ApiRemote(settings.server, settings.token, root, settings.timeout_s)
@@ -79,6 +83,21 @@ def root_id(settings: JobSettings) -> RootId:
             return RootId(root.id)
     names = ", ".join(sorted(root.name for root in roots))
     raise NotFound(f"There is no root {settings.root!r} for this account on the server; there is: {names}.")
+
+
+def _check_known_folder(tree: LocalTree, state_file: Path) -> None:
+    """A folder that was in step before must still be it: an empty mount point looks like everything deleted (SC-190).
+
+    Raises:
+        RootMissing: it is not there, or is another one.
+    """
+    try:
+        tree.check_root()
+    except RootMissing as error:
+        raise RootMissing(
+            f"{error.message} If it was emptied or replaced on purpose, remove {state_file} and run this again: "
+            "both sides are joined then, and nothing is deleted."
+        ) from error
 
 
 def _state_file(settings: JobSettings, root: RootId) -> Path:
