@@ -505,3 +505,27 @@ class TestTheFile:
         engine.dispose()
 
         assert differences == []
+
+    def test_no_question_of_every_day_looks_at_the_whole_table(self) -> None:
+        """Its cost grows with its answer, not with the store."""
+        from homestow.server.adapters.catalogue_sql import statements
+
+        expected = {
+            "NODE": "INTEGER PRIMARY KEY (rowid=?)",
+            "CHILD": "nodes_place (parent=? AND gone=? AND name=?)",
+            "CHILDREN": "nodes_place (parent=? AND gone=? AND name>?)",
+            "TREE": "nodes_root (root=? AND id>?)",
+            "CHANGED": "nodes_change (root=? AND change>?)",
+            "LYING_ELSEWHERE": "SCAN nodes USING INDEX nodes_location",
+            "LIES_AT": "nodes_location (loc_parent=? AND loc_name=?)",
+            "BY_INODE": "nodes_inode (root=? AND inode=?)",
+            "BY_DIGEST": "nodes_digest (digest=?)",
+            "TRASH": "nodes_trash (root=? AND gone>? AND gone<?)",
+            "ENTRIES": "journal_root (root=? AND number>?)",
+        }
+        database = Database.open(None)
+        for name, wanted in expected.items():
+            statement = getattr(statements, name)
+            plan = database.reader().execute(f"EXPLAIN QUERY PLAN {statement}", [1] * statement.count("?")).fetchall()
+            assert [step[3] for step in plan if wanted in step[3]] == [step[3] for step in plan], name
+        database.close()

@@ -65,6 +65,7 @@ nodes = sa.Table(
     sqlite_strict=True,
 )
 sa.Index("nodes_place", nodes.c.parent, nodes.c.gone, nodes.c.name, unique=True)
+sa.Index("nodes_root", nodes.c.root, nodes.c.id)
 sa.Index("nodes_change", nodes.c.root, nodes.c.change)
 sa.Index("nodes_inode", nodes.c.root, nodes.c.inode)
 sa.Index(

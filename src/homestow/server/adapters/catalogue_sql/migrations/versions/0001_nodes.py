@@ -73,6 +73,7 @@ def _make_nodes() -> None:
         sqlite_strict=True,
     )  # fmt: skip
     op.create_index("nodes_place", "nodes", ["parent", "gone", "name"], unique=True)
+    op.create_index("nodes_root", "nodes", ["root", "id"])
     op.create_index("nodes_change", "nodes", ["root", "change"])
     op.create_index("nodes_inode", "nodes", ["root", "inode"])
     for name, columns, where in (
