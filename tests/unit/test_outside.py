@@ -1,6 +1,7 @@
 """What people do on the server's disk becomes ordinary changes of the same nodes, and never a loss."""
 
 import os
+import threading
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,11 @@ from hypothesis import strategies as st
 from tests.unit.outside_world import SECOND, World, open_world
 
 from homestow.server.adapters.catalogue_sql.database import Database
+from homestow.server.ports.catalogue import new_row, seen_from
+from homestow.server.ports.roots import RootState
 from homestow.server.rules.matching import match_moves
+from homestow.values.errors import StorageFailed
+from homestow.values.nodes import Kind
 
 
 @pytest.fixture(scope="module")
@@ -370,8 +375,6 @@ def test_a_folder_that_cannot_be_listed_loses_nothing(world: World, monkeypatch:
 
     def fails(self: object, at: tuple[str, ...]) -> object:
         if at == ("d",):
-            from homestow.values.errors import StorageFailed
-
             raise StorageFailed("The disk says: Input/output error.")
         return listing(store, at)
 
@@ -490,6 +493,60 @@ def test_what_the_server_did_meanwhile_is_not_undone(world: World) -> None:
     found = world.rescan()
 
     assert (found.edited, found.later, world.tree()["a"].rev) == (0, {()}, 7)
+
+
+def test_a_file_put_into_a_root_while_it_is_adopted_is_kept(world: World) -> None:
+    """What somebody uploaded in the middle stays what it is, and everything else is adopted all the same."""
+    world.write("a")
+    world.write("d/b")
+    run = world.committer.run
+
+    def put_first(work: object) -> object:
+        world.committer.run = run  # type: ignore[method-assign]
+        top = world.catalogue.top(world.root)
+        assert top is not None
+        stat = world.roots.get(world.root).look(("a",))
+        assert stat is not None
+        with world.catalogue.write() as rows:
+            row = new_row(rows.take_ids(1), world.root, top.id, "a", Kind.FILE, rows.take_numbers(1, [top.id]), rev=1, size=1,
+                          mtime_ns=stat.mtime_ns, seen=seen_from(stat))  # fmt: skip
+            rows.add([row])
+            rows.charge(world.root, live=1, files=1)
+        return run(work)  # type: ignore[arg-type]
+
+    world.committer.run = put_first  # type: ignore[method-assign, assignment]
+    found = world.rescan()
+
+    assert (found.new, set(world.tree())) == (2, {"a", "d", "d/b"})
+    world.agrees()
+
+
+def test_a_failing_database_does_not_send_a_root_away(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the root's own folder decides whether it is there."""
+    world.write("a")
+
+    def fails(work: object) -> object:
+        raise StorageFailed("The database failed.")
+
+    monkeypatch.setattr(world.committer, "run", fails)
+    with pytest.raises(StorageFailed, match="The database failed"):
+        world.rescan()
+    assert world.root_rows.roots()[0].state is RootState.PRESENT
+
+
+def test_comparisons_of_one_root_wait_for_each_other(world: World) -> None:
+    """Four at once over the same new folder find everything exactly once."""
+    for number in range(300):
+        world.write(f"d{number % 7}/{number}")
+    found: list[int] = []
+    threads = [threading.Thread(target=lambda: found.append(world.rescan().new)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(found) == [0, 0, 0, 307]
+    world.agrees()
 
 
 OPERATIONS = st.lists(

@@ -5,18 +5,19 @@ out with a reason (R16); content overwritten from outside has no older version, 
 """
 
 import logging
-from collections.abc import Collection, Iterable
+import threading
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from homestow.server.ports.catalogue import Catalogue, NodeRow, same_content
+from homestow.server.ports.catalogue import Catalogue, NodeRow, Rows, same_content
 from homestow.server.ports.clock import Clock
 from homestow.server.ports.content import Content, Entry, EntryKind, Location, Stat
 from homestow.server.rules.access import OUTSIDE
 from homestow.server.rules.matching import match_moves
 from homestow.server.service.committer import Committer
 from homestow.server.service.digesting import digest_open
-from homestow.server.service.outside_record import Edit, Folder, Gone, Move, New, Touch, record
+from homestow.server.service.outside_record import Edit, Folder, Gone, Move, New, Recorded, Touch, record
 from homestow.server.service.roots import Roots
 from homestow.server.service.work import RowsWork
 from homestow.values.errors import BadName, CloudError, ContentMissing, NotFound, PathTaken, StorageFailed
@@ -75,6 +76,10 @@ class _Unsettled(NamedTuple):
     row: NodeRow | None
 
 
+class _RootGone(Exception):
+    """The root's own folder cannot be listed: not there, another one by now, or its disk fails."""
+
+
 class _Scan:
     """One comparison of a root, or of some of its folders, with the disk."""
 
@@ -102,12 +107,12 @@ class _Scan:
             entries = self.store.list_folder(folder.location)
         except ContentMissing:
             if not folder.location:
-                raise StorageFailed("The root's folder is not there.") from None
+                raise _RootGone("The root's folder is not there.") from None
             self.found.later.add(folder.location[:-1])
             return []
         except StorageFailed as error:
             if not folder.location:
-                raise
+                raise _RootGone(error.message) from error
             self.found.skip(folder.location, error.message)
             return []
         self.found.seen += len(entries)
@@ -363,6 +368,8 @@ class Outside:
         self._roots = roots
         self._committer = committer
         self._clock = clock
+        self._lock = threading.Lock()
+        self._comparing: dict[RootId, threading.Lock] = {}
 
     def rescan(self, root: RootId) -> Found:
         """Compare a whole root with the disk and record every difference.
@@ -388,6 +395,12 @@ class Outside:
         return self._compare(root, folders)
 
     def _compare(self, root: RootId, folders: Collection[Location] | None) -> Found:
+        with self._lock:
+            one_at_a_time = self._comparing.setdefault(root, threading.Lock())
+        with one_at_a_time:
+            return self._compare_alone(root, folders)
+
+    def _compare_alone(self, root: RootId, folders: Collection[Location] | None) -> Found:
         try:
             store = self._roots.present(root)
         except StorageFailed as error:
@@ -400,9 +413,9 @@ class Outside:
         scan = _Scan(root, store, self._catalogue, self._clock.now_ns(), fresh)
         try:
             self._walk(scan, list(self._starts(top.id, folders)), everything=folders is None)
-        except StorageFailed as error:
+        except _RootGone as error:
             self._roots.set_away(root, True)
-            scan.found.skip((), error.message)
+            scan.found.skip((), str(error))
             scan.found.away = True
             return scan.found
         scan.settle_files()
@@ -451,18 +464,26 @@ class Outside:
         edits: list[Edit] | None = None, touches: list[Touch] | None = None,
     ) -> None:  # fmt: skip
         """Record differences in the committer's order, alone: no change of ours is half done then."""
-        work = RowsWork(
-            OUTSIDE,
-            scan.root,
-            lambda rows: record(
-                rows, scan.store, scan.root, self._clock.now_ns(), scan.fresh, new or [], moves or [], gone or [],
-                edits or [], touches or [],
-            ),
-            exclusive=True,
-        )  # fmt: skip
+        new = new or []
+
+        def change(trusted: bool) -> Callable[[Rows], Recorded]:
+            return lambda rows: record(
+                rows, scan.store, scan.root, self._clock.now_ns(), trusted, new, moves or [], gone or [], edits or [],
+                touches or [],
+            )  # fmt: skip
+
         found = scan.found
         try:
-            done = self._committer.run(work)
+            try:
+                done = self._run(scan.root, change(scan.fresh))
+            except PathTaken:
+                if not scan.fresh:
+                    raise
+                # Somebody put something into a root that is just being adopted.
+                for one in new:
+                    if one.inner is not None:
+                        one.inner.id = None
+                done = self._run(scan.root, change(False))
         except PathTaken as error:  # the tree changed under us in a way that needs a new comparison
             log.info("a comparison is made again", extra={"root": scan.root, "reason": error.message})
             found.later.add(())
@@ -472,6 +493,9 @@ class Outside:
         found.gone += done.gone
         found.edited += done.edited
         found.later.update(done.again)
+
+    def _run(self, root: RootId, change: Callable[[Rows], Recorded]) -> Recorded:
+        return self._committer.run(RowsWork(OUTSIDE, root, change, exclusive=True))
 
 
 def _disk_name(row: NodeRow) -> str:
