@@ -97,9 +97,15 @@ class Serving:
 def read_line(process: "subprocess.Popen[str]") -> str:
     """The next line of a process's stdout; "" at its end, an error after `PATIENCE_S`."""
     assert process.stdout is not None
-    seen, _, _ = select.select([process.stdout], [], [], PATIENCE_S)
-    assert seen, "nothing came"
-    return process.stdout.readline()
+    line = b""
+    # Byte by byte, so that nothing is left in a buffer that the next look could not see.
+    while not line.endswith(b"\n"):
+        assert select.select([process.stdout], [], [], PATIENCE_S)[0], f"nothing came after {line!r}"
+        byte = os.read(process.stdout.fileno(), 1)
+        if not byte:
+            break
+        line += byte
+    return line.decode()
 
 
 def stop(process: "subprocess.Popen[str]", by: signal.Signals = signal.SIGTERM) -> Ran:

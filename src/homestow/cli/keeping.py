@@ -32,11 +32,13 @@ _LONGEST_PAUSE_S = 30.0
 def keep(wish: Wish) -> int:
     """Keep a folder in step as wished; the exit code."""
     # What the job needs is imported while the server looks at the password.
-    threading.Thread(target=_import_early, name="import", daemon=True).start()
+    early = threading.Thread(target=_import_early, name="import", daemon=True)
+    early.start()
     with ended_by_sigterm():
         try:
             with _patiently(wish) as entered:
                 settings = job_settings(wish, entered, client_folder() / "jobs")
+            early.join()
             from homestow.client.bootstrap import open_job
 
             job = open_job(settings, continuous=not wish.once)
@@ -211,7 +213,8 @@ def continuously(job: "Job", what: str, *, stop_too: Callable[[Callable[[], None
         stop_too: given the function that stops the job, for whoever else may end it.
     """
     refused: list[str] = []
-    with Board(job.progress.snapshot) as board:
+    # The signals first: threads begun before would not leave them to the one that waits for them.
+    with stopped_by_signals(job.stop), Board(job.progress.snapshot) as board:
         teller = Teller(board.say, board.problems, what)
 
         def told(outcome: Outcome) -> None:
@@ -221,10 +224,9 @@ def continuously(job: "Job", what: str, *, stop_too: Callable[[Callable[[], None
                 refused.append(outcome.trouble[1])
                 job.stop()
 
-        with stopped_by_signals(job.stop):
-            if stop_too is not None:
-                stop_too(job.stop)
-            job.run(told)
+        if stop_too is not None:
+            stop_too(job.stop)
+        job.run(told)
     if refused:
         raise Trouble(f"{refused[0]} This computer was logged out; start again with your password.", TROUBLE)
     return FINE

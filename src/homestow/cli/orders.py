@@ -210,8 +210,8 @@ def _before_present(data: Path, path: str) -> int:
     """The newest content of a file that is not the present one."""
     import msgspec
 
-    found = msgspec.json.decode(give(data, "versions.list", {"path": path}).data, type=list[dict[str, int]])
-    older = [entry["rev"] for entry in found if not entry["current"]]
+    found = msgspec.json.decode(give(data, "versions.list", {"path": path}).data)
+    older = [int(entry["rev"]) for entry in found if not entry["current"]]
     if not older:
         raise Trouble(f"{path} has no older content.")
     return older[0]

@@ -39,9 +39,9 @@ def serve(data: Path, until_stdin_closes: bool, **flags: str | bool | None) -> N
     Prints one line of JSON on stdout when it answers; logs go to stderr. Settings come from DIR/homestow.toml, HOMESTOW_* and
     these flags.
     """
-    from homestow.server.settings import load
+    from homestow.server.settings import DataFolder, load
 
-    settings = load(data, os.environ, flags)
+    settings = load(DataFolder(data).make().path, os.environ, flags)
     for name, flag in _LATER.items():
         if getattr(settings, name) is not None:
             raise Trouble(f"{flag} is not there yet: this version serves HTTP. Leave {name} out.", USAGE)
