@@ -14,7 +14,7 @@ MAX_RANGES: Final = 16
 _MAX_RANGE_HEADER: Final = 1024
 _MAX_DATE_HEADER: Final = 64
 
-_RANGE = re.compile(r"(\d{0,18})-(\d{0,18})", re.ASCII)
+_RANGE = re.compile(r"(\d{0,40})-(\d{0,40})", re.ASCII)
 _ETAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\U0010ffff]*)"')
 _ETAG_GAP = re.compile(r"[ \t]*(?:,[ \t,]*|$)")
 
