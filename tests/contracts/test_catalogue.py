@@ -516,7 +516,7 @@ class TestTheFile:
             "CHILDREN": "nodes_place (parent=? AND gone=? AND name>?)",
             "TREE": "nodes_root (root=? AND id>?)",
             "CHANGED": "nodes_change (root=? AND change>?)",
-            "LYING_ELSEWHERE": "SCAN nodes USING INDEX nodes_location",
+            "LYING_ELSEWHERE": "nodes_location (loc_parent>?)",
             "LIES_AT": "nodes_location (loc_parent=? AND loc_name=?)",
             "BY_INODE": "nodes_inode (root=? AND inode=?)",
             "BY_DIGEST": "nodes_digest (digest=?)",
