@@ -76,16 +76,14 @@ class Computer:
 
 
 def at(path: str) -> LocalPath:
-    """"a/b" as a path."""
+    """ "a/b" as a path."""
     return tuple(path.split("/"))
 
 
 def two(**kinds: Direction) -> tuple[MemoryServer, Computer, Computer]:
     """A server and two computers A and B; `A=Direction.UP` gives A another direction."""
     server, clock = MemoryServer(), SimClock()
-    one, other = (
-        Computer(name, server, clock, direction=kinds.get(name, Direction.BOTH)) for name in ("A", "B")
-    )
+    one, other = (Computer(name, server, clock, direction=kinds.get(name, Direction.BOTH)) for name in ("A", "B"))
     return server, one, other
 
 

@@ -1,91 +1,20 @@
 """The cycle on computers in memory: what is transferred, what survives faults, and how a run ends."""
 
 import errno
-from collections import Counter
-from collections.abc import Callable
 from itertools import pairwise
-from typing import Any, cast
 
 import pytest
 from tests.unit.sync_rig import Computer, at, settle, two
+from tests.unit.sync_wire import BLOCK, broken, nothing, small_blocks, wired
 
 from homestow.client.adapters.clock_memory import SimClock
 from homestow.client.adapters.remote_memory import MemoryServer
 from homestow.client.engine.rules import Direction
 from homestow.client.ports.localtree import LocalPath
-from homestow.client.ports.remote import Limits, Remote
+from homestow.client.ports.remote import Limits
 from homestow.client.ports.watcher import Hints
 from homestow.client.running.outcome import Counts, Ending
 from homestow.values.errors import LoginNeeded, ServerError, Unreachable
-
-MUTATIONS = frozenset(
-    ("make_folder", "make_folders", "move", "delete", "set_mtime", "put_small", "begin_upload", "put_block", "finish")
-)
-BLOCK = 64 * 1024
-
-
-class Wire:
-    """A `Remote` that counts calls; `fail` may raise before a call, `lose` after it."""
-
-    def __init__(self, remote: Remote) -> None:
-        self._remote = remote
-        self.calls: Counter[str] = Counter()
-        self.sent = 0
-        self.fail: Callable[[str], None] = lambda name: None
-        self.lose: Callable[[str], None] = lambda name: None
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._remote, name)
-        if not callable(found):
-            return found
-
-        def call(*args: Any, **kwargs: Any) -> Any:
-            self.calls[name] += 1
-            self.fail(name)
-            if name == "put_block":
-                self.sent += len(args[2])
-            answer = found(*args, **kwargs)
-            self.lose(name)
-            return answer
-
-        return call
-
-    def mutations(self) -> int:
-        return sum(count for name, count in self.calls.items() if name in MUTATIONS)
-
-
-def wired(name: str, server: MemoryServer, clock: SimClock, **more: Any) -> tuple[Computer, Wire]:
-    made: list[Wire] = []
-
-    def around(remote: Remote) -> Remote:
-        made.append(Wire(remote))
-        return cast(Remote, made[-1])
-
-    return Computer(name, server, clock, around=around, **more), made[-1]
-
-
-def small_blocks() -> MemoryServer:
-    """A server on which a few hundred KiB already are a large file."""
-    return MemoryServer(limits=Limits(1000, 1024 * 1024, 16 * 1024, BLOCK))
-
-
-def broken(after: int, *, names: frozenset[str] = MUTATIONS) -> Callable[[str], None]:
-    """Cuts the connection at the n-th of these calls and at all that follow."""
-    left = after
-
-    def fail(name: str) -> None:
-        nonlocal left
-        if name in names:
-            left -= 1
-            if left < 0:
-                raise Unreachable("cut")
-
-    return fail
-
-
-def nothing(name: str) -> None:
-    """No fault."""
-
 
 # --- what is transferred ----------------------------------------------------------------------------------------------
 
@@ -238,118 +167,6 @@ def test_cut_at_every_call(after: int) -> None:
     settle(computer, other, rounds=2)
 
     assert computer.files() == other.files() == {"D": None, "D/a": b"1", "big": b"x" * (3 * BLOCK + 5)}
-
-
-# --- large files ------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("restart", [False, True])
-def test_upload_goes_on_where_it_broke(restart: bool) -> None:
-    """P7: after a cut at most one block is sent again."""
-    server, clock = small_blocks(), SimClock()
-    computer, wire = wired("A", server, clock)
-    size = 40 * BLOCK + 1
-    computer.write("big", "b" * size)
-    wire.fail = broken(25, names=frozenset(["put_block"]))
-    computer.cycle.run_pass()
-    wire.fail = nothing
-    if restart:
-        computer.restart()
-    assert computer.sync().ending is Ending.IN_STEP
-
-    assert wire.calls["begin_upload"] == 1
-    assert wire.sent <= size + BLOCK
-
-
-def test_edit_after_a_broken_upload_starts_anew() -> None:
-    """SC-135: what was sent of the old content is dropped, nothing is mixed."""
-    server, clock = small_blocks(), SimClock()
-    computer, wire = wired("A", server, clock)
-    computer.write("big", "a" * 10 * BLOCK)
-    wire.fail = broken(4, names=frozenset(["put_block"]))
-    computer.cycle.run_pass()
-    wire.fail = nothing
-    computer.write("big", "b" * 10 * BLOCK)
-    computer.sync()
-    other = Computer("B", server, clock)
-    other.sync()
-
-    assert other.files() == {"big": b"b" * 10 * BLOCK}
-    assert wire.calls["cancel"] == 1
-
-
-def test_delete_after_a_broken_upload_cancels_it() -> None:
-    """SC-136: the server's parts are freed."""
-    server, clock = small_blocks(), SimClock()
-    computer, wire = wired("A", server, clock)
-    computer.write("big", "a" * 10 * BLOCK)
-    wire.fail = broken(4, names=frozenset(["put_block"]))
-    computer.cycle.run_pass()
-    wire.fail = nothing
-    computer.disk.remove(at("big"))
-    computer.sync()
-
-    assert wire.calls["cancel"] == 1
-    assert not server.uploads
-    assert not computer.state.open_uploads()
-
-
-def test_file_that_changes_while_it_is_sent() -> None:
-    """R19: what was read of two states is never published."""
-    server, clock = small_blocks(), SimClock()
-    computer, wire = wired("A", server, clock)
-    computer.write("big", "a" * 10 * BLOCK)
-    changed = False
-
-    def change(name: str) -> None:
-        nonlocal changed
-        if name == "put_block" and not changed and wire.calls["put_block"] == 5:
-            changed = True
-            computer.disk.write(at("big"), b"b" * 10 * BLOCK)
-
-    wire.fail = change
-    computer.sync()
-
-    contents = {bytes(content) for content in server.contents.values() if content}
-    assert contents == {b"b" * 10 * BLOCK}
-
-
-def test_download_goes_on_where_it_broke() -> None:
-    """P7, SC-158: ranges that were durable are not asked for again, and nothing partial is ever shown."""
-    server, clock = small_blocks(), SimClock()
-    source = Computer("A", server, clock)
-    size = 90 * 1024 * 1024
-    source.disk.write(at("big"), bytes(1024 * 1024) * 90)
-    source.sync()
-    computer, wire = wired("B", server, clock)
-    wire.fail = broken(10, names=frozenset(["read"]))
-    assert computer.cycle.run_pass().ending is Ending.TROUBLE
-    assert computer.files() == {}
-    before = wire.calls["read"]
-    wire.fail = nothing
-    computer.restart()
-    assert computer.sync().ending is Ending.IN_STEP
-
-    assert wire.calls["read"] - before <= 3
-    assert len(computer.files()["big"] or b"") == size
-
-
-def test_content_that_is_not_the_servers_is_not_placed() -> None:
-    """SC-161: wrong bytes are refused, told, and fetched again later."""
-    server, clock = MemoryServer(), SimClock()
-    source = Computer("A", server, clock)
-    source.write("f", "right")
-    source.sync()
-    (which,) = [key for key, content in server.contents.items() if bytes(content) == b"right"]
-    server.contents[which] = b"wrong"
-    computer = Computer("B", server, clock)
-    outcome = computer.cycle.run_pass()
-
-    assert outcome.ending is Ending.ITEMS_LEFT
-    assert computer.files() == {}
-    assert [held.code for held in outcome.problems] == ["digest-mismatch"]
-    server.contents[which] = b"right"
-    assert computer.sync().ending is Ending.IN_STEP
 
 
 # --- people who act in the last moment --------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 
 from tests.unit.sync_rig import Computer, at
-from tests.unit.test_running_cycle import nothing, wired
+from tests.unit.sync_wire import nothing, wired
 
 from homestow.client.adapters.clock_memory import SeededChance, SimClock
 from homestow.client.adapters.remote_memory import MemoryRemote, MemoryServer
@@ -252,5 +252,3 @@ def test_progress_tells_what_goes_on() -> None:
     assert progress.snapshot().bytes_done == 100
     clock.advance(60)
     assert progress.snapshot().rate == 0
-
-

@@ -7,6 +7,7 @@ The caller repeats until nothing is left; every step brings the trees nearer to 
 
 from collections.abc import Callable, Collection, Iterator
 
+from homestow.client.engine.clashes import Clashes
 from homestow.client.engine.compare import (
     Place,
     View,
@@ -24,16 +25,13 @@ from homestow.client.engine.steps import (
     Adopt,
     Brake,
     DownloadContent,
-    DownloadNew,
     Forget,
     Held,
     LearnDigest,
-    MoveRemote,
     Plan,
     ReadDigest,
     Rebirth,
     Remember,
-    RenameToConflict,
     Replace,
     SetMtimeLocal,
     SetMtimeRemote,
@@ -43,7 +41,6 @@ from homestow.client.engine.steps import (
     UploadContent,
 )
 from homestow.client.engine.trees import Trees
-from homestow.values.paths import numbered
 
 
 def plan(trees: Trees, rules: Rules, leave: Collection[int] = (), held: Collection[int] = ()) -> Plan:
@@ -91,7 +88,8 @@ class _Planner:
         self._adopt()
         if self.settlements:
             return Plan(settlements=tuple(self.settlements))
-        renames, losers = self._clashes()
+        clashes = Clashes(self.trees, self.rules, self.finals, self.leave, self.undecided)
+        renames, losers = clashes.solve(self._staying())
         if (brake := self._brake()) is not None:
             return Plan(held=tuple(self.held), brake=brake)
         return Plan(actions=(*self.reads, *renames, *self._actions(losers)), held=tuple(self.held))
@@ -330,55 +328,12 @@ class _Planner:
         self.settlements.append(Adopt(item, node) if same else Replace(item, node))
         return True
 
-    # --- two items, one name ------------------------------------------------------------------------------------------
-
-    def _clashes(self) -> tuple[list[Action], dict[int, int]]:
-        """What frees a name that another item keeps, and the items that do so with the folder they do it in (R12, R14, R15)."""
+    def _staying(self) -> Iterator[int]:
+        """The differing items that shall be somewhere in the end."""
         deleted = (self.dropped_here.keys() | self.dropped_there.keys()) - self.kept
-        wanted: dict[Place, list[int]] = {}
-        settled = Names(self.trees.kids_settled, self.trees.here)
-        for view in self.views:
-            if view.item in deleted or view.item not in self.finals or view.item in self.orphans:
-                continue
-            place = self.finals[view.item]
-            if (rivals := wanted.get(place)) is None:
-                wanted[place] = rivals = [] if (found := settled.of(*place)) is None else [found]
-            rivals.append(view.item)
-        actions: list[Action] = []
-        losers: dict[int, int] = {}
-        for place, rivals in wanted.items():
-            if len(rivals) > 1:
-                for loser in sorted(rivals, key=lambda item: self._rank(item, place))[1:]:
-                    losers[loser] = place[0]
-                    if not self.undecided.intersection(rivals) and (step := self._give_way(loser, place)) is not None:
-                        actions.append(step)
-        return actions, losers
-
-    def _rank(self, item: int, place: Place) -> tuple[bool | int, ...]:
-        """Who keeps a wanted name: the folder (R14), then whom the server has there (R12), then who was first."""
-        here, there = self.trees.here(item), self.trees.there(item)
-        alive = here or there
-        file = alive is None or not alive.folder
-        claim = there is not None and (there.parent, there.name) == place
-        source = True
-        if not self.both:
-            source = here is not None if self.rules.up else claim
-        spelled = here is not None and here.disk is None
-        return (not source, file, not claim, item not in self.trees.synced, not spelled, abs(item))
-
-    def _give_way(self, loser: int, place: Place) -> Action | None:
-        if loser in self.leave:
-            return None
-        here, there = self.trees.here(loser), self.trees.there(loser)
-        parent, name = place
-        if here is not None:
-            return RenameToConflict(loser, parent, name, here.stamp)
-        if there is None:
-            return None
-        if self.rules.down:
-            return DownloadNew(loser, there.rev, there.size, conflict=True)
-        taken = {kid.name for kid in map(self.trees.there, self.trees.kids_there(parent)) if kid is not None}
-        return MoveRemote(loser, parent, numbered(name, taken), there.change)
+        for item in self.finals:
+            if item not in deleted and item not in self.orphans:
+                yield item
 
     # --- actions ------------------------------------------------------------------------------------------------------
 
@@ -388,7 +343,9 @@ class _Planner:
             return None
         files = 0
         for side, dropped in (("here", self.dropped_there), ("there", self.dropped_here)):
-            gone = sum(1 for view in dropped.values() if view.item not in self.kept and view.base and not view.base.folder)
+            gone = sum(
+                1 for view in dropped.values() if view.item not in self.kept and view.base and not view.base.folder
+            )
             if gone >= BRAKE_FILES:
                 files = files or sum(1 for item in self.trees.synced.values() if not item.folder)
                 if gone > files * BRAKE_SHARE:
@@ -443,4 +400,3 @@ class _Planner:
             contents.append(SetMtimeLocal(item, there.mtime_ns, here.stamp))
         elif way is Direction.UP:
             contents.append(SetMtimeRemote(item, here.mtime_ns, there.change))
-

@@ -178,7 +178,9 @@ class Schedule:
             path = self._side.path(other)
             _, place = self._pending[item]
             if path is not None:
-                yield Held((*path[:-1], place[1]), "case-clash", f"This disk takes the name for the same as {path[-1]!r}.")
+                yield Held(
+                    (*path[:-1], place[1]), "case-clash", f"This disk takes the name for the same as {path[-1]!r}."
+                )
 
     def _covered(self, step: Action) -> bool:
         if not isinstance(step, DeleteRemote):
@@ -284,7 +286,11 @@ class Schedule:
         if waits is Want.DELETE:
             # Out of the folder that is to go, to where it shall be in the end but for the name.
             around = [target, *self._above(target)]
-            return None if not self._alive(target) or waiter in around or blocker in around else (target, passing_name(blocker))
+            return (
+                None
+                if not self._alive(target) or waiter in around or blocker in around
+                else (target, passing_name(blocker))
+            )
         return (place[0], passing_name(blocker)) if blocker in self._having(parent, name) else None
 
     def _above(self, folder: int) -> Iterator[int]:

@@ -61,9 +61,7 @@ class Scan:
         folders: the folders to look at, with their paths, known subfolders not included; None: everything.
     """
 
-    def __init__(
-        self, trees: Trees, facts: TreeFacts, folders: Iterable[tuple[int, LocalPath]] | None = None
-    ) -> None:
+    def __init__(self, trees: Trees, facts: TreeFacts, folders: Iterable[tuple[int, LocalPath]] | None = None) -> None:
         self._trees, self._facts = trees, facts
         self._deep = folders is None
         self._todo: list[tuple[int, LocalPath]] = [(trees.top, ())] if folders is None else list(folders)
@@ -237,7 +235,9 @@ class Scan:
             known = digest_from or self._trees.here(item)
             same = known is not None and known.stamp == stamp
             digest = known.digest if known is not None and same else None
-            mine = LocalItem(entry.folder, plain, False, stamp.size, digest, disk, stamp.mtime_ns, stamp.ctime_ns, stamp.inode)
+            mine = LocalItem(
+                entry.folder, plain, False, stamp.size, digest, disk, stamp.mtime_ns, stamp.ctime_ns, stamp.inode
+            )
         self._result.updates[item] = mine
 
     # --- whose file is it ---------------------------------------------------------------------------------------------

@@ -257,4 +257,3 @@ class Plan:
     actions: tuple[Action, ...] = ()
     held: tuple[Held, ...] = ()
     brake: Brake | None = None
-

@@ -88,9 +88,7 @@ def local_of(item: SyncedItem) -> LocalItem:
 
 def remote_of(item: SyncedItem) -> RemoteItem:
     """What the server said when both agreed."""
-    return RemoteItem(
-        item.parent, item.name, item.folder, item.size, item.digest, item.rev, item.change, item.mtime_ns
-    )
+    return RemoteItem(item.parent, item.name, item.folder, item.size, item.digest, item.rev, item.change, item.mtime_ns)
 
 
 def agreed(item: int, local: LocalItem, remote: RemoteItem) -> SyncedItem:

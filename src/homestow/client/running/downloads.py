@@ -282,7 +282,9 @@ class _Receiving:
             at += len(piece)
             self._work.progress.moved(self._file.item, len(piece))
         if at != stop:
-            raise DigestMismatch(f"The server sent {at - start:,} bytes of {stop - start:,} of {self._file.theirs.name}.")
+            raise DigestMismatch(
+                f"The server sent {at - start:,} bytes of {stop - start:,} of {self._file.theirs.name}."
+            )
         return part
 
     def got(self, part: tuple[int, int]) -> None:

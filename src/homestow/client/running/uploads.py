@@ -106,7 +106,9 @@ class Uploads:
             work.remember()
             work.check_stop()
 
-    def _read_packs(self, files: dict[int, _File], packs: Iterator[list[int]]) -> Iterator[list[tuple[_File, SmallFile]]]:
+    def _read_packs(
+        self, files: dict[int, _File], packs: Iterator[list[int]]
+    ) -> Iterator[list[tuple[_File, SmallFile]]]:
         work = self._work
         for items in packs:
             pack: list[tuple[_File, SmallFile]] = []
@@ -227,7 +229,9 @@ class _Sending:
     def __enter__(self) -> "_Sending":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._reading.close()
         if isinstance(error, LocalChanged | DigestMismatch | NotFound | PathTaken | Stale):
             # What it was of is no more, or not what was sent (R19, SC-135); or where it should go is not there any more,
@@ -326,4 +330,3 @@ class _Sending:
 
 def _covered(have: Sequence[tuple[int, int]], start: int, stop: int) -> bool:
     return any(first <= start and stop <= last for first, last in have)
-

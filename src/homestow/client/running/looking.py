@@ -1,0 +1,170 @@
+"""Looking at the disk: everything or the folders that hints name, and keeping the book of what is not synced."""
+
+from collections.abc import Iterable
+
+from homestow.client.engine.sightings import Scan, Sightings
+from homestow.client.engine.steps import Held
+from homestow.client.ports.localtree import LocalPath, LocalTree, LocalTrouble, Seen
+from homestow.client.ports.watcher import Hints
+from homestow.client.running.work import Work
+
+_UNREAD_CODE = "unreadable-folder"
+_UNREAD = frozenset({_UNREAD_CODE})
+
+
+class Looking:
+    """Takes what the disk shows into the local tree. What is held is kept by the folder it was seen in."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._held: dict[int, list[Held]] = {}
+        self._held_items: dict[int, set[int]] = {}
+        self._scanned = False
+
+    def forget(self) -> None:
+        """Items have other ids from now on: everything is looked at next."""
+        self._held.clear()
+        self._held_items.clear()
+        self._scanned = False
+
+    def look(self, hints: Hints | None) -> None:
+        """Look at the folders that hints name; at everything without hints or before everything was looked at once."""
+        self._scan(self._hinted(hints))
+
+    def look_at(self, folders: Iterable[int]) -> None:
+        """Look at these folders again."""
+        self._scan(self._known_folders(folders))
+
+    def held_items(self) -> set[int]:
+        """Items to which nothing is done, because the disk shows something else in their place or cannot be read."""
+        held = {item for items in self._held_items.values() for item in items}
+        return held | self._unread
+
+    def problems(self) -> list[Held]:
+        """What is not synced, with reasons, by folder."""
+        trees = self._work.trees
+        live = [folder for folder in sorted(self._held) if folder == trees.top or trees.is_here(trees.now(folder))]
+        return [held for folder in live for held in self._held[folder]]
+
+    def _hinted(self, hints: Hints | None) -> list[tuple[int, LocalPath]] | None:
+        """The folders to look at; None for all."""
+        if hints is None or hints.everything or not self._scanned:
+            return None
+        found: dict[int, LocalPath] = {}
+        for path in hints.folders:
+            # A folder that is not known yet is found by looking at the nearest known one above it.
+            item, known = self._nearest(path)
+            found[item] = known
+        for item in self._unread:
+            if (path_here := self._path(item)) is not None:
+                found[item] = path_here
+        return list(found.items())
+
+    def _nearest(self, path: LocalPath) -> tuple[int, LocalPath]:
+        trees = self._work.trees
+        item, known = trees.top, 0
+        for name in path:
+            for kid in trees.kids_here(item):
+                mine = trees.here(kid)
+                if mine is not None and mine.folder and mine.spelled == name:
+                    item, known = kid, known + 1
+                    break
+            else:
+                break
+        return item, path[:known]
+
+    def _path(self, folder: int) -> LocalPath | None:
+        return () if folder == self._work.trees.top else self._work.trees.path_here(folder)
+
+    def _known_folders(self, folders: Iterable[int]) -> list[tuple[int, LocalPath]]:
+        found: dict[int, LocalPath] = {}
+        for folder in folders:
+            folder = self._work.trees.now(folder)
+            path = self._path(folder)
+            if path is None:
+                folder, path = self._work.trees.top, ()
+            found[folder] = path
+        return list(found.items())
+
+    @property
+    def _unread(self) -> set[int]:
+        return {item for item, held in self._held.items() if any(one.code in _UNREAD for one in held)}
+
+    def _scan(self, folders: list[tuple[int, LocalPath]] | None) -> None:
+        """Look at the disk and take what is found into the local tree."""
+        work = self._work
+        scan = Scan(work.trees, work.tree.facts, folders)
+        listings = _Listings(work.tree, deep=folders is None)
+        looked: list[int] = []
+        entries = 0
+        while (upcoming := scan.next()) is not None:
+            folder, path = upcoming
+            looked.append(folder)
+            listing = listings.of(path)
+            if isinstance(listing, LocalTrouble):
+                if not path:
+                    raise listing
+                scan.failed(folder, path, _UNREAD_CODE, listing.message)
+            else:
+                scan.take(folder, path, listing)
+                entries += len(listing)
+                if entries >= 1000:
+                    self._work.progress.looked(entries)
+                    entries = 0
+                    work.check_stop()
+        listings.close()
+        found = scan.finish()
+        scan.apply(found)
+        self._work.progress.looked(entries)
+        self._note(found, looked, everything=folders is None)
+
+    def _note(self, found: Sightings, looked: list[int], everything: bool) -> None:
+        """Keep what is held, by the folder it was seen in."""
+        if everything:
+            self._held.clear()
+            self._held_items.clear()
+            self._scanned = True
+        trees = self._work.trees
+        for folder in [folder for folder in self._held.keys() | self._held_items.keys() if folder < 0]:
+            # The folder reached the server meanwhile, or is no more.
+            held, items = self._held.pop(folder, []), self._held_items.pop(folder, set())
+            if trees.is_here(now := trees.now(folder)):
+                self._held.setdefault(now, held)
+                self._held_items.setdefault(now, items)
+        for folder in looked:
+            self._held.pop(folder, None)
+            self._held_items.pop(folder, None)
+        for folder, one in found.held_in:
+            self._held.setdefault(folder, []).append(one)
+        for folder, item in found.held_items_in:
+            self._held_items.setdefault(folder, set()).add(item)
+
+
+class _Listings:
+    """Listings by path: a full scan walks the tree in one go, which is faster; single folders are listed one by one."""
+
+    def __init__(self, tree: LocalTree, deep: bool) -> None:
+        self._tree = tree
+        self._walk = tree.list_tree() if deep else None
+        self._met: dict[LocalPath, list[Seen] | LocalTrouble] = {}
+
+    def of(self, path: LocalPath) -> list[Seen] | LocalTrouble:
+        """The folder's listing, or why there is none."""
+        if self._walk is not None:
+            while path not in self._met:
+                upcoming = next(self._walk, None)
+                if upcoming is None:
+                    break
+                self._met[upcoming[0]] = upcoming[1]
+            if path in self._met:
+                return self._met.pop(path)
+        try:
+            return self._tree.list_folder(path)
+        except LocalTrouble as error:
+            return error
+
+    def close(self) -> None:
+        """Finish the walk: at its end the tree tells whether the root is still there (R18)."""
+        if self._walk is not None:
+            for _ in self._walk:
+                pass

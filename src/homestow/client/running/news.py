@@ -1,0 +1,161 @@
+"""What the server tells: which life of its store it is in, what changed, and what of it was our own doing."""
+
+from collections.abc import Callable, Iterable
+
+from homestow.client.engine.feed import drop_there, missing_there, take_nodes
+from homestow.client.engine.settle import settle
+from homestow.client.engine.steps import Replace
+from homestow.client.engine.trees import Trees
+from homestow.client.ports.remote import RemoteRoot
+from homestow.client.ports.state import Life
+from homestow.client.running.progress import Doing
+from homestow.client.running.work import Work
+from homestow.values.changes import Cursor, parse_cursor
+from homestow.values.errors import BadRequest, CursorGone, NotFound
+from homestow.values.ids import NodeId
+from homestow.values.nodes import Node
+
+
+class News:
+    """Takes what the server tells into the remote tree, with the cursor, each time in one transaction.
+
+    Args:
+        work: see `Work`; its trees are replaced when another life of the store begins.
+        life, cursor: as the state remembers them.
+        new_life: called when another life begins; what was known by item ids means nothing any more.
+    """
+
+    def __init__(self, work: Work, life: Life | None, cursor: str | None, new_life: Callable[[], None]) -> None:
+        self._work = work
+        self._life, self.cursor = life, cursor
+        self._new_life = new_life
+        self.root: RemoteRoot | None = None
+
+    def meet(self) -> None:
+        """Make sure that it is the root and the life of the store that our trees are about (R23)."""
+        root = self._work.remote.root()
+        self.root = root
+        life = Life(root.epoch, root.id, root.top)
+        if life != self._life:
+            self._begin_life(life)
+
+    def _begin_life(self, life: Life) -> None:
+        """A first run, a restored server or another root: nothing is agreed, all is merged by union (R23, R24)."""
+        work, old = self._work, self._work.trees
+        trees = Trees(life.top)
+        # What was known of the disk stays known, under new ids, so that nothing has to be read again.
+        ids = {old.top: life.top}
+        for item in old.all_here(old.top):
+            mine = old.here(item)
+            if mine is not None:
+                ids[item] = trees.new_id()
+                trees.set_here(ids[item], mine._replace(parent=ids[mine.parent]))
+        work.trees = trees
+        work.forget_failures()
+        self._new_life()
+        self._life, self.cursor = life, None
+        work.state.begin_life(life, trees.drain())
+
+    def take(self) -> int:
+        """Take what is new on the server into the remote tree, with the cursor in one transaction; how much was new."""
+        work, news = self._work, 0
+        if self.cursor is None:
+            return self._list_anew()
+        try:
+            while True:
+                feed = work.remote.changes(self.cursor, 0)
+                news += take_nodes(work.trees, self._told(feed.nodes))
+                if feed.cursor != self.cursor:
+                    self.cursor = feed.cursor
+                    work.state.save(work.trees.drain(), feed.cursor)
+                if not feed.more:
+                    return news
+                work.check_stop()
+        except CursorGone:
+            self.cursor = None
+            self.meet()
+            return news + self._list_anew()
+
+    def skip_own(self) -> None:
+        """Move the cursor over changes that all were ours, so that they are not told to us again.
+
+        Each number is one change. A number that we were not answered with may be somebody else's: there we stop.
+        """
+        own, self._work.own_changes = self._work.own_changes, set()
+        try:
+            cursor = parse_cursor(self.cursor or "")
+        except BadRequest:
+            return
+        number = cursor.number
+        while number + 1 in own:
+            number += 1
+        if number > cursor.number:
+            self.cursor = str(Cursor(cursor.epoch, number))
+            self._work.state.save(self._work.trees.drain(), self.cursor)
+
+    def _told(self, nodes: Iterable[Node]) -> Iterable[Node]:
+        for node in nodes:
+            if node.id == self._work.trees.top and node.gone:
+                raise NotFound("The root was deleted on the server.")
+            yield node
+
+    def _list_anew(self) -> int:
+        """Take the whole tree; what is not in it is asked for by id before it counts as gone (R17, SC-169)."""
+        work = self._work
+        self._work.progress.at(Doing.LISTING)
+        listed: list[Node] = []
+        part = work.remote.tree()
+        cursor = part.cursor
+        listed.extend(part.nodes)
+        while part.next is not None:
+            work.check_stop()
+            part = work.remote.tree(part.next, cursor)
+            listed.extend(part.nodes)
+        news = take_nodes(work.trees, listed)
+        for item in missing_there(work.trees, {node.id for node in listed}):
+            if self.is_gone(item):
+                drop_there(work.trees, item)
+                news += 1
+        self.cursor = cursor
+        work.state.save(work.trees.drain(), cursor)
+        return news + self.take()
+
+    def is_gone(self, item: int) -> bool:
+        """Ask for one node: whether it is gone; else its state is taken."""
+        try:
+            node = self._work.remote.node(NodeId(item))
+        except NotFound:
+            return True
+        if not node.gone:
+            take_nodes(self._work.trees, [node])
+        return node.gone
+
+    def recognise_own(self) -> None:
+        """Content that we offered without hearing the answer, and that the server now shows, is agreed (SC-093, SC-141)."""
+        work, trees = self._work, self._work.trees
+        done: list[int] = []
+        for sent in work.state.sent():
+            item = trees.now(sent.item)
+            if item > 0:
+                base, theirs = trees.synced.get(item), trees.there(item)
+                if base is not None and theirs is not None and theirs.rev == base.rev:
+                    continue
+                done.append(sent.item)
+                if base is None or theirs is None or theirs.digest != sent.digest or theirs.rev != sent.base_rev + 1:
+                    continue
+                new = base._replace(size=theirs.size, digest=theirs.digest, rev=theirs.rev, change=theirs.change)
+                trees.set_synced(item, new._replace(mtime_ns=theirs.mtime_ns))
+                continue
+            mine = trees.here(item)
+            if mine is None:
+                done.append(sent.item)
+                continue
+            for node in trees.kids_there(mine.parent):
+                theirs = trees.there(node)
+                if theirs is not None and theirs.name == mine.name and node not in trees.synced:
+                    done.append(sent.item)
+                    if theirs.digest == sent.digest and theirs.rev == 1 and not trees.is_here(node):
+                        settle(trees, Replace(item, node))
+                    break
+        if done:
+            work.state.drop_sent(done)

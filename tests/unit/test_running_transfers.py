@@ -1,0 +1,118 @@
+"""Transfers on computers in memory: large files that go on where they broke, and content that is not what it should be."""
+
+import pytest
+from tests.unit.sync_rig import Computer, at
+from tests.unit.sync_wire import BLOCK, broken, nothing, small_blocks, wired
+
+from homestow.client.adapters.clock_memory import SimClock
+from homestow.client.adapters.remote_memory import MemoryServer
+from homestow.client.running.outcome import Ending
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_upload_goes_on_where_it_broke(restart: bool) -> None:
+    """P7: after a cut at most one block is sent again."""
+    server, clock = small_blocks(), SimClock()
+    computer, wire = wired("A", server, clock)
+    size = 40 * BLOCK + 1
+    computer.write("big", "b" * size)
+    wire.fail = broken(25, names=frozenset(["put_block"]))
+    computer.cycle.run_pass()
+    wire.fail = nothing
+    if restart:
+        computer.restart()
+    assert computer.sync().ending is Ending.IN_STEP
+
+    assert wire.calls["begin_upload"] == 1
+    assert wire.sent <= size + BLOCK
+
+
+def test_edit_after_a_broken_upload_starts_anew() -> None:
+    """SC-135: what was sent of the old content is dropped, nothing is mixed."""
+    server, clock = small_blocks(), SimClock()
+    computer, wire = wired("A", server, clock)
+    computer.write("big", "a" * 10 * BLOCK)
+    wire.fail = broken(4, names=frozenset(["put_block"]))
+    computer.cycle.run_pass()
+    wire.fail = nothing
+    computer.write("big", "b" * 10 * BLOCK)
+    computer.sync()
+    other = Computer("B", server, clock)
+    other.sync()
+
+    assert other.files() == {"big": b"b" * 10 * BLOCK}
+    assert wire.calls["cancel"] == 1
+
+
+def test_delete_after_a_broken_upload_cancels_it() -> None:
+    """SC-136: the server's parts are freed."""
+    server, clock = small_blocks(), SimClock()
+    computer, wire = wired("A", server, clock)
+    computer.write("big", "a" * 10 * BLOCK)
+    wire.fail = broken(4, names=frozenset(["put_block"]))
+    computer.cycle.run_pass()
+    wire.fail = nothing
+    computer.disk.remove(at("big"))
+    computer.sync()
+
+    assert wire.calls["cancel"] == 1
+    assert not server.uploads
+    assert not computer.state.open_uploads()
+
+
+def test_file_that_changes_while_it_is_sent() -> None:
+    """R19: what was read of two states is never published."""
+    server, clock = small_blocks(), SimClock()
+    computer, wire = wired("A", server, clock)
+    computer.write("big", "a" * 10 * BLOCK)
+    changed = False
+
+    def change(name: str) -> None:
+        nonlocal changed
+        if name == "put_block" and not changed and wire.calls["put_block"] == 5:
+            changed = True
+            computer.disk.write(at("big"), b"b" * 10 * BLOCK)
+
+    wire.fail = change
+    computer.sync()
+
+    contents = {bytes(content) for content in server.contents.values() if content}
+    assert contents == {b"b" * 10 * BLOCK}
+
+
+def test_download_goes_on_where_it_broke() -> None:
+    """P7, SC-158: ranges that were durable are not asked for again, and nothing partial is ever shown."""
+    server, clock = small_blocks(), SimClock()
+    source = Computer("A", server, clock)
+    size = 90 * 1024 * 1024
+    source.disk.write(at("big"), bytes(1024 * 1024) * 90)
+    source.sync()
+    computer, wire = wired("B", server, clock)
+    wire.fail = broken(10, names=frozenset(["read"]))
+    assert computer.cycle.run_pass().ending is Ending.TROUBLE
+    assert computer.files() == {}
+    before = wire.calls["read"]
+    wire.fail = nothing
+    computer.restart()
+    assert computer.sync().ending is Ending.IN_STEP
+
+    assert wire.calls["read"] - before <= 3
+    assert len(computer.files()["big"] or b"") == size
+
+
+def test_content_that_is_not_the_servers_is_not_placed() -> None:
+    """SC-161: wrong bytes are refused, told, and fetched again later."""
+    server, clock = MemoryServer(), SimClock()
+    source = Computer("A", server, clock)
+    source.write("f", "right")
+    source.sync()
+    (which,) = [key for key, content in server.contents.items() if bytes(content) == b"right"]
+    server.contents[which] = b"wrong"
+    computer = Computer("B", server, clock)
+    outcome = computer.cycle.run_pass()
+
+    assert outcome.ending is Ending.ITEMS_LEFT
+    assert computer.files() == {}
+    assert [held.code for held in outcome.problems] == ["digest-mismatch"]
+    server.contents[which] = b"right"
+    assert computer.sync().ending is Ending.IN_STEP
