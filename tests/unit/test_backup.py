@@ -15,7 +15,7 @@ from homestow.server.adapters.catalogue_sql.database import Database
 from homestow.server.ports.copies import Copy
 from homestow.server.service.admin import OPERATOR
 from homestow.server.service.restore import Restored, restore
-from homestow.values.errors import BadRequest, StorageFailed
+from homestow.values.errors import BadRequest, LoginNeeded, StorageFailed
 from homestow.values.ids import Epoch
 
 KEY = b"a key of the owner"
@@ -73,6 +73,7 @@ def contents(house: House) -> dict[str, bytes]:
 def test_a_restored_backup_is_the_store_of_that_instant(house: House, empty: Path, tmp_path: Path) -> None:
     """Tree, versions and trash are there, verify is clean, the epoch is another, and nothing later is in it."""
     before = contents(house)
+    token = house.accounts.log_in("anna", "correct horse", "stolen phone", "").token
     done = house.keeping.backup.run(tmp_path / "backup")
     house.put("later.txt", b"after the backup")
     house.put("a.txt", b"third")
@@ -97,6 +98,8 @@ def test_a_restored_backup_is_the_store_of_that_instant(house: House, empty: Pat
             again.core.trashcan.restore(OPERATOR, item.node.id)
         assert contents(again)["dir/in/gone2.txt"] == b"deleted with its folder"
         assert contents(again)["gone.txt"] == b"deleted"
+        with pytest.raises(LoginNeeded):
+            again.accounts.check(token)
         assert again.accounts.log_in("anna", "correct horse", "phone", "").token
 
 

@@ -37,4 +37,7 @@ class Copies(Protocol):
         """
 
     def drop_sessions(self, copy: Copy) -> None:
-        """Take from a copy what does not outlive a restore: recorded intents, unfinished uploads, answers."""
+        """Take from a copy what does not outlive a restore: recorded intents, unfinished uploads, answers, logins.
+
+        A login that was ended after the copy was made must not come alive again (S49).
+        """

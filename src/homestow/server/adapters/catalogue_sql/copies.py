@@ -79,6 +79,7 @@ _SESSIONS = (
     "DELETE FROM uploads",
     "DELETE FROM answers",
     "DELETE FROM tries",
+    "DELETE FROM devices",
     "UPDATE usage SET reserved = 0",
 )
 
