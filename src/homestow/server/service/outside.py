@@ -4,9 +4,11 @@ Nothing on disk is ever changed here. What cannot be listed is left as it is kno
 out with a reason (R16); content overwritten from outside has no older version, because its bytes are gone before we see it.
 """
 
+import gc
 import logging
 import threading
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -412,7 +414,8 @@ class Outside:
         fresh = folders is None and not self._catalogue.lying_in(top.id)
         scan = _Scan(root, store, self._catalogue, self._clock.now_ns(), fresh)
         try:
-            self._walk(scan, list(self._starts(top.id, folders)), everything=folders is None)
+            with _no_collector() if fresh else nullcontext():
+                self._walk(scan, list(self._starts(top.id, folders)), everything=folders is None)
         except _RootGone as error:
             self._roots.set_away(root, True)
             scan.found.skip((), str(error))
@@ -496,6 +499,18 @@ class Outside:
 
     def _run(self, root: RootId, change: Callable[[Rows], Recorded]) -> Recorded:
         return self._committer.run(RowsWork(OUTSIDE, root, change, exclusive=True))
+
+
+@contextmanager
+def _no_collector() -> Iterator[None]:
+    """Without the cycle collector, which would go through the hundred thousand new tuples of an adoption again and again."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def _disk_name(row: NodeRow) -> str:
