@@ -147,6 +147,7 @@ class Rig:
 
         async def serve() -> None:
             self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+            self._main = asyncio.current_task()
             border = Border()
             router = Router()
             feed = add_routes(router, Bench(self.services, border))
@@ -255,6 +256,18 @@ class Rig:
             while part := sock.recv(65536):
                 parts.append(part)
             return b"".join(parts)
+
+    def quiet(self) -> None:
+        """Wait until the server has dealt with every connection that was hung up on; none may be kept open."""
+
+        async def wait() -> None:
+            mine = {asyncio.current_task(), self._main}
+            under_way = [task for task in asyncio.all_tasks() if task not in mine]
+            if under_way:
+                _, left = await asyncio.wait(under_way, timeout=20)
+                assert not left, left
+
+        asyncio.run_coroutine_threadsafe(wait(), self._loop).result(30)
 
     # --- short forms --------------------------------------------------------------------------------------------------
 

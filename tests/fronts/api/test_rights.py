@@ -169,7 +169,7 @@ def test_trash_is_for_those_who_may_write(shared: Rig) -> None:
     assert shared.ask("GET", path, user="cora").json() == {"items": [], "next": None}
     assert shared.ask("GET", path, user="dan").status == 404
     for method, target in (("POST", f"/trash/{node.id}/restore"), ("DELETE", f"/trash/{node.id}")):
-        body = {} if method == "POST" else None
+        body: dict[str, str] | None = {} if method == "POST" else None
         assert shared.ask(method, target, body, user="cora").status == 403
         assert shared.ask(method, target, body, user="dan").status == 404
 
