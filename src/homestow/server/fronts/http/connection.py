@@ -319,6 +319,11 @@ class Listener(web.Server):
         return Connection(self, loop=self._loop, **self._kwargs)
 
 
+def left_behind(body: StreamReader) -> bytes:
+    """What had arrived of a body when its connection broke: aiohttp holds it, but only raises from then on."""
+    return body._read_nowait(-1) if body.exception() is not None else b""
+
+
 def _is_loopback(host: str) -> bool:
     if host == "127.0.0.1":
         return True

@@ -8,7 +8,7 @@ from typing import Final
 
 from aiohttp import web
 
-from homestow.server.fronts.http.connection import Connection, Request
+from homestow.server.fronts.http.connection import Connection, Request, left_behind
 from homestow.server.fronts.http.problems import (
     BodyLengthWrong,
     BodyTooLarge,
@@ -93,7 +93,8 @@ async def receive(
     blocks = _Blocks(asyncio.get_running_loop(), sink, executor)
     try:
         declared = request.content_length
-        if declared is not None and declared - request.content.total_bytes >= DIRECT_BYTES:
+        here = request.content.total_bytes
+        if declared is not None and declared - here >= DIRECT_BYTES and request.content.exception() is None:
             await _receive_direct(request, blocks, declared)
         else:
             await _receive_parsed(request, blocks, cap)
@@ -198,11 +199,19 @@ class _Pace:
         except web.RequestPayloadError:
             self._request.must_close = True
             if self._request.transport is None:
-                raise ClientGone(content.total_bytes) from None
+                return self._last_words()
             raise HttpProblem(400, "body-malformed", "The request body is malformed.") from None
         except ConnectionError:
-            raise ClientGone(content.total_bytes) from None
+            return self._last_words()
         self._received += len(part)
+        return part
+
+    def _last_words(self) -> bytes:
+        """What came together with the end of the connection; then `ClientGone`."""
+        content = self._request.content
+        part = left_behind(content)
+        if not part:
+            raise ClientGone(content.total_bytes)
         return part
 
 
