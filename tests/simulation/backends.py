@@ -134,7 +134,11 @@ class MemoryBackend:
 
     def bring_back(self, dice: random.Random) -> None:
         server = self.server
-        gone = [node for node in server.nodes.values() if node.gone and node.parent is not None and server.is_live(node.parent)]
+        gone = [
+            node
+            for node in server.nodes.values()
+            if node.gone and node.parent is not None and server.is_live(node.parent)
+        ]
         if gone:
             node = gone[int(dice.random() * len(gone))]
             assert node.parent is not None

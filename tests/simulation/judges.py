@@ -17,6 +17,8 @@ _SHOWN = 40
 def disk_tree(disk: SimDisk) -> dict[Path, Entry]:
     """What a person sees in the job's folder, names in NFC, symlinks and special files left out."""
     found: dict[Path, Entry] = {}
+    if disk.away:
+        return found
     for path, inode in disk.walk():
         if path[0] == PRIVATE or inode.kind in (SeenKind.LINK, SeenKind.OTHER):
             continue
@@ -75,6 +77,7 @@ def differences(server: dict[Path, Entry], disk: SimDisk, device: str) -> Iterat
 
 def power_loss(disk: SimDisk, ledger: Ledger, safe: set[Token], dice: random.Random) -> None:
     """Let a disk lose its power. What only its memory had is excused; what was durable or is in `safe` is not."""
+    disk.connect()
     durable = disk.durable_contents()
     kept: set[Token] = set(safe)
     for content in durable:

@@ -1,6 +1,7 @@
 """One computer: a disk that lives on, and a client process that is started, runs passes, and is killed."""
 
 import errno
+import random
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -55,6 +56,7 @@ class Client:
         self._tree: LocalTree | None = None
         self._store: bytes | None = None
         self._saved_store: bytes | None = None
+        self._store_before: bytes | None = None
         self._events: list[Event] = []
         self._count: Counter[str] = Counter()
         self._armed: Fate | None = None
@@ -80,6 +82,7 @@ class Client:
             if self._process is None:
                 self._start()
             assert self._process is not None
+            self._store_before = self._process.snapshot()
             self.last = _words(self._process.run())
         except Killed:
             self.last = "killed"
@@ -106,6 +109,12 @@ class Client:
         if self._tree is not None:
             self._leave_tree(self._tree)
         self._process = self._tree = None
+
+    def lose_power(self, dice: random.Random) -> None:
+        """The process is gone, and the newest of what its state committed may be lost too (the database is not flushed)."""
+        self.kill()
+        if dice.random() < 0.5 and self._store_before is not None:
+            self._store = self._store_before
 
     def close(self) -> None:
         """The run is over."""
@@ -225,6 +234,7 @@ class Machine(Client):
         while self._remote.late:
             self._remote.deliver()
         self.disk.bytes_limit = 1 << 40
+        self.disk.connect()
 
     def _at_disk(self, point: str, path: LocalPath) -> None:
         if not self.busy:

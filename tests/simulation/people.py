@@ -22,6 +22,7 @@ KINDS: dict[str, str] = {
     "append": "edit",
     "truncate": "edit",
     "safe-save": "edit",
+    "sly-edit": "edit",
     "open": "edit",
     "save": "edit",
     "delete": "delete",
@@ -73,6 +74,8 @@ class Person:
     def do(self, kind: str, dice: random.Random) -> Deed | None:
         """Do a deed of this kind; None when nothing there allows it (also when the disk is full)."""
         act = getattr(self, "_" + kind.replace("-", "_"))
+        if self.disk.away:
+            return None
         before = set(self.ledger.needed)
         try:
             paths = act(dice)
@@ -170,6 +173,22 @@ class Person:
 
     def _safe_save(self, dice: random.Random) -> tuple[LocalPath, ...] | None:
         return self._write(dice, self.disk.safe_save, keep=False)
+
+    def _sly_edit(self, dice: random.Random) -> tuple[LocalPath, ...] | None:
+        """Other content of the same size with the old modification time, as some programs write (SC-011)."""
+        path = self._one(dice, SeenKind.FILE)
+        old = self.disk.read(path) if path is not None else b""
+        if path is None or len(old) < 20:
+            return None
+        content = self.ledger.write(self.device, 0, f"slyly edited {'/'.join(path)} on {self.device}")
+        if len(content) > len(old):
+            self.ledger.let_go(content)
+            return None
+        whole = content.ljust(len(old), b".")
+        self.ledger.stands(whole)
+        self.disk.write(path, whole, self.disk.file(path).mtime_ns)
+        self.ledger.let_go(old)
+        return (path,)
 
     def _truncate(self, dice: random.Random) -> tuple[LocalPath, ...] | None:
         path = self._one(dice, SeenKind.FILE)

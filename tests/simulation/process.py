@@ -46,6 +46,10 @@ class Process:
         """The user answers the brake: delete (SC-193)."""
         self._cycle.accept_deletes()
 
+    def snapshot(self) -> bytes:
+        """What the state holds now, between two passes."""
+        return self._state._db.serialize()
+
     def committed(self) -> bytes:
         """What the state had committed; the process is no more."""
         db = self._state._db

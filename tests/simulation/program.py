@@ -127,6 +127,8 @@ def _befall(dice: random.Random, flavour: str, clients: int) -> Step:
         kinds += ["partition", "heal", "disk-full", "disk-free", "server-full", "server-free"]
     if flavour == "states":
         kinds = list(_STATES)
+    if flavour in ("faults", "states"):
+        kinds += ["disconnect", "unmount", "connect"]
     return Step(dice.choice(kinds), dice.randrange(clients), dice.getrandbits(32))
 
 
@@ -158,6 +160,8 @@ def _inner(dice: random.Random, flavour: str, who: int, clients: int, deeds: lis
         return Step(dice.choice(deeds), dice.choice(others), bits)
     if flavour == "crash":
         return Step(dice.choice(("kill", "kill", "power", "power", "server-restart", "server-restart")), who, bits)
+    if chance < 0.35:
+        return Step(dice.choice(("jump", "wait", "overflow", "deliver", "bring-back", "compact", "unmount")), who, bits)
     if chance < 0.8:
         return Step(dice.choice(FATES), who, bits)
     return Step(dice.choice(LOCAL_FAULTS), who, bits)

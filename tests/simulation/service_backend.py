@@ -65,9 +65,7 @@ class ServiceBackend:
         files.mkdir(parents=True, exist_ok=True)
         folder.mkdir(exist_ok=True)
         root_rows = SqlRoots(self._database)
-        roots = Roots(
-            root_rows, account_rows, catalogue, lambda path: self._content, self._clock, files
-        )
+        roots = Roots(root_rows, account_rows, catalogue, lambda path: self._content, self._clock, files)
         if first:
             accounts.add("anna", "correct horse")
             self._root = roots.add("tree", str(folder), [("anna", Rights.OWN)]).id
@@ -76,6 +74,8 @@ class ServiceBackend:
             catalogue, roots, roots, self._clock, f"boot {self._boots}",
             lambda committer: Outside(catalogue, roots, committer, self._clock), inline=True,
         )  # fmt: skip
+        if first:
+            roots.note_scanned(self._root)  # as the look at everything does with which a server begins to serve
 
     def die(self) -> None:
         """The process ended where it stood; with `_power` the machine lost its power too. It is started again."""
@@ -141,7 +141,11 @@ class ServiceBackend:
 
     def _bytes(self, row: NodeRow) -> bytes:
         lies = self._core.catalogue.lies(row)
-        opened = self._content.open(lies.location) if lies.kept is None else self._content.open_kept(lies.kept, lies.location)
+        opened = (
+            self._content.open(lies.location)
+            if lies.kept is None
+            else self._content.open_kept(lies.kept, lies.location)
+        )
         try:
             return opened.read_at(0, row.size + 1)
         finally:

@@ -118,7 +118,9 @@ class World:
         if self.log is not None:
             shown = {"server": self.backend.tree(), **{each.device: disk_tree(each.disk) for each in self.machines}}
             for where, tree in shown.items():
-                self.log.append(f"{where}: " + ", ".join(f"{'/'.join(p)}={e.content!r}" for p, e in sorted(tree.items())))
+                self.log.append(
+                    f"{where}: " + ", ".join(f"{'/'.join(p)}={e.content!r}" for p, e in sorted(tree.items()))
+                )
         self.backend.close()
         return self.verdict
 
@@ -284,7 +286,7 @@ class World:
             case "kill":
                 machine.kill()
             case "power":
-                machine.kill()
+                machine.lose_power(dice)
                 power_loss(machine.disk, self.ledger, self._on_server(), dice)
             case "errno":
                 machine.trouble = dice.choice((errno.EACCES, errno.EIO, errno.ENOSPC, errno.ENAMETOOLONG))
@@ -300,6 +302,10 @@ class World:
                 machine.deliver()
             case "overflow":
                 machine.overflow()
+            case "disconnect" | "unmount":
+                machine.disk.disconnect(mount_point=kind == "unmount")
+            case "connect":
+                machine.disk.connect()
             case "server-restart":
                 self.backend.restart(dice)
             case "compact":

@@ -91,6 +91,11 @@ class _Names:
                 self.inodes[shown[1]].home = folder
         self.waiting.append(op)
 
+    def show(self, folder: int, key: str, shown: tuple[str, int] | None) -> None:
+        """Set a name now and for ever: no file operation but somebody plugging disks."""
+        self._set(self.inodes[folder].names, key, shown)
+        self._set(self.durable[folder], key, shown)
+
     def flush_folders(self, folders: set[int]) -> None:
         """Make what waits for `folders` durable, with the earlier changes it cannot stand without."""
         wanted = set(folders)
@@ -158,7 +163,7 @@ class _Disk:
         self.lock_holder: object | None = None
         self._now_ns = now_ns
         self._ops = 0
-        self._away = (_JOB, 0)
+        self._away: tuple[str, int] | None = None
         self.used_bytes = 0
         self.used_inodes = 0
         self._names = _Names()
@@ -220,6 +225,8 @@ class _Disk:
 
     def walk(self, path: LocalPath = ()) -> Iterator[tuple[LocalPath, Inode]]:
         """Everything below `path`, folders before what they hold, by name."""
+        if not path and self.find(()) is None:
+            return
         for name, inode in sorted(self.children(self.folder(path)), key=lambda found: found[0]):
             yield (*path, name), inode
             if inode.kind is SeenKind.FOLDER:
@@ -241,6 +248,33 @@ class _Disk:
     def free_bytes(self) -> int:
         """Room left."""
         return max(0, self.bytes_limit - self.used_bytes)
+
+    # --- the disk itself goes and comes -------------------------------------------------------------------------------
+
+    @property
+    def away(self) -> bool:
+        """Whether the job's folder is taken away."""
+        return self._away is not None
+
+    def disconnect(self, *, mount_point: bool) -> None:
+        """Take the job's folder away, as an unmount does: nothing is there, or an empty folder (SC-188, SC-190)."""
+        if self._away is None:
+            self._away = self._names.inodes[_WORLD].names[_JOB]
+            self._names.show(_WORLD, _JOB, None)
+            if mount_point:
+                self.make_root()
+
+    def connect(self) -> None:
+        """Bring back what `disconnect` took; an empty mount point vanishes below it."""
+        if self._away is not None:
+            self._names.show(_WORLD, _JOB, self._away)
+            self._away = None
+            self._tell_all()
+
+    def make_root(self) -> None:
+        """Make the job's folder anew where it is gone."""
+        inode = self._names.make(SeenKind.FOLDER, _WORLD, self._tick())
+        self._names.show(_WORLD, _JOB, (_JOB, inode.number))
 
     # --- the parts both users share -----------------------------------------------------------------------------------
 
@@ -275,7 +309,9 @@ class _Disk:
         inode.durable = (bytes(inode.data), inode.mtime_ns)
 
     def flush_all(self) -> None:
-        """sync: everything that is now is durable."""
+        """sync: everything that is now is durable; not while the job's folder is away."""
+        if self.away:
+            return
         self._names.flush_first(len(self._names.waiting))
         for inode in self._names.inodes.values():
             inode.durable = (bytes(inode.data), inode.mtime_ns)
@@ -293,6 +329,7 @@ class _Disk:
 
     def power_loss(self, dice: random.Random) -> None:
         """Become a state that a power loss now may leave; the lock is free again."""
+        self.connect()
         waiting = self._names.waiting
         how = dice.choice(("nothing", "first", "folders", "everything"))
         if how == "first":
@@ -312,6 +349,7 @@ class _Disk:
 
     def snapshot(self) -> tuple[_Names, int, int]:
         """All of it as it is now, for `restore`."""
+        self.connect()
         return copy.deepcopy((self._names, self.used_bytes, self.used_inodes))
 
     def restore(self, snapshot: tuple[_Names, int, int]) -> None:
@@ -516,24 +554,6 @@ class SimDisk(_Disk):
     def special(self, path: LocalPath) -> None:
         """Make a FIFO."""
         self._add(path, SeenKind.OTHER)
-
-    def make_root(self) -> None:
-        """Make the job's folder anew where it is gone."""
-        inode = self._names.make(SeenKind.FOLDER, _WORLD, self._tick())
-        self._names.change((_WORLD, _JOB, (_JOB, inode.number)))
-
-    def disconnect(self, *, mount_point: bool) -> None:
-        """Take the job's folder away, as an unmount does: nothing is there, or an empty folder (SC-188, SC-190)."""
-        world = self._names.inodes[_WORLD]
-        self._away = world.names[_JOB]
-        self._names.change((_WORLD, _JOB, None))
-        if mount_point:
-            self.make_root()
-
-    def connect(self) -> None:
-        """Bring back what `disconnect` took; an empty mount point vanishes below it."""
-        self._names.change((_WORLD, _JOB, self._away))
-        self._tell_all()
 
     def safe_save(self, path: LocalPath, data: bytes) -> None:
         """Save as careful editors do: write beside, then rename over (a new inode)."""
