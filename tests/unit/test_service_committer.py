@@ -185,6 +185,22 @@ class TestFailingDisks:
             w.usage_is_right()
             w.nothing_staged()
 
+    def test_what_was_replaced_outlives_a_crash_and_an_edit_from_outside(self, tmp_path: Path) -> None:
+        """Put into place, not recorded, edited in between: the older content is a version, the edit is the present one."""
+        with world(tmp_path, database=tmp_path / "data.db") as w:
+            node = w.put("x", b"older")
+            failing(w, "content.sync_folders", errno.EIO)
+            with pytest.raises(StorageFailed):
+                w.put("x", b"ours", base=1)
+            w.memory.outside.write(("x",), b"edited outside", mtime_ns=w.clock.ns)
+            w.clock.ns += 60_000_000_000
+
+            w.restart()
+
+            assert (w.read(node.id), w.read(node.id, 1)) == (b"edited outside", b"older")
+            w.usage_is_right()
+            w.nothing_staged()
+
     @pytest.mark.parametrize("step", ["content.publish", "content.publish.checked", "content.stage_small"])
     def test_a_full_disk_loses_nothing(self, w: World, step: str) -> None:
         """The call fails, and goes through when there is room again."""

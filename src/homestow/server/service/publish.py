@@ -20,9 +20,10 @@ from homestow.server.ports.catalogue import (
     same_content,
     seen_from,
 )
-from homestow.server.ports.content import Content, Location, Published, Stat
+from homestow.server.ports.content import Content, EntryKind, Location, Published, Stat
 from homestow.server.ports.journal import Note
 from homestow.server.rules.access import Principal
+from homestow.server.service.digesting import digest_open, digest_staged
 from homestow.server.service.work import Ground, Once, Plan, Work
 from homestow.values.changes import ChangeKind
 from homestow.values.errors import (
@@ -75,9 +76,10 @@ class Planned(NamedTuple):
 
 
 class PublishPlan(Plan, tag="publish"):
-    """Files about to be published."""
+    """Files about to be published; `failed` are what became of the others of the work, by their numbers in it."""
 
     files: list[Planned]
+    failed: dict[int, "Outcome"] = {}
 
 
 @dataclass(slots=True)
@@ -212,8 +214,14 @@ class Publish(Work[list[Outcome]]):
         files = [file.planned() for file in self.files if file.error is None]
         if not files:
             return None
+        failed = {at: Outcome.of(file.error) for at, file in enumerate(self.files) if file.error is not None}
         return PublishPlan(
-            root=self.root, account=self.who.account, device=self.who.device, at_ns=self.at_ns, files=files
+            root=self.root,
+            account=self.who.account,
+            device=self.who.device,
+            at_ns=self.at_ns,
+            files=files,
+            failed=failed,
         )
 
     def carry_out(self, store: Content) -> None:
@@ -261,10 +269,36 @@ class Publish(Work[list[Outcome]]):
                 raise StorageFailed(f"{file.name!r} is replaced, but what it replaced could not be kept.") from error
 
     def look_back(self, ground: Ground, store: Content) -> bool:
-        """A staging file that is not there any more, or is another one, was put into place."""
-        done = [file for file in self.files if self._was_put(ground.catalogue, store, file)]
-        self.files = done
-        return bool(done)
+        """A staging file that is not there any more, or is another one, was put into place; the others of a pack follow it."""
+        planned = [file for file in self.files if file.error is None]
+        done = {id(file) for file in planned if self._was_put(ground.catalogue, store, file)}
+        if not done:
+            return False
+        done.update(
+            id(file) for file in planned if id(file) not in done and self._follows(ground.catalogue, store, file)
+        )
+        if len(done) < len(planned):
+            self.once = None
+        self.files = [file for file in self.files if id(file) in done or file.error is not None]
+        return True
+
+    def _follows(self, catalogue: Catalogue, store: Content, file: File) -> bool:
+        """Put a file into place whose pack was begun, so that the pack is whole and its key can be answered (P8)."""
+        staged = store.look_staged(file.staged)
+        if staged is None or not self._is_ours(store, staged, file):
+            return False
+        if file.base:
+            if file.row is None or file.row.gone or file.row.rev != file.base:
+                return False
+        elif not live_folder(catalogue, self.root, file.parent) or catalogue.child(file.parent, file.name) is not None:
+            return False
+        try:
+            self._put(store, file)
+        except StorageFailed:
+            raise
+        except CloudError:
+            return False
+        return True
 
     def _was_put(self, catalogue: Catalogue, store: Content, file: File) -> bool:
         if file.base:
@@ -272,15 +306,28 @@ class Publish(Work[list[Outcome]]):
         staged, at, kept = store.look_staged(file.staged), store.look(file.location), store.look_kept(file.staged)
         if staged is not None and self._is_ours(store, staged, file):
             return False
-        if at is None or at.size != file.size or (file.inode and at.inode != file.inode):
-            # Put into place and changed from outside since: what lies there is found by the next look at the folder.
-            return False
+        displaced = staged or kept
+        if at is None or at.size != file.size or not self._lies_there(store, at, file):
+            if displaced is None:
+                return False
+            # It was put into place and changed from outside since: the next look tells that from these facts.
+            at = Stat(EntryKind.FILE, file.size, file.mtime_ns or 0, 0, 0, 0)
         if staged is not None:
             store.keep_staged(file.staged, file.staged)
-            kept = staged
         self.touched.add(file.location[:-1])
-        file.published = Published(at, kept)
+        file.published = Published(at, displaced)
         return True
+
+    @staticmethod
+    def _lies_there(store: Content, at: Stat, file: File) -> bool:
+        """Whether an entry at the place is the file that was staged."""
+        if file.inode and at.inode:
+            return at.inode == file.inode
+        opened = store.open(file.location)
+        try:
+            return digest_open(opened, file.size) == file.digest
+        finally:
+            opened.close()
 
     @staticmethod
     def _is_ours(store: Content, staged: Stat, file: File) -> bool:
@@ -289,8 +336,6 @@ class Publish(Work[list[Outcome]]):
             return staged.inode == file.inode
         if not file.base or staged.size != file.size:
             return not file.base
-        from homestow.server.service.digesting import digest_staged
-
         return digest_staged(store, file.staged) == file.digest
 
     # --- rows ---
@@ -411,6 +456,9 @@ def from_plan(plan: PublishPlan, who: Principal) -> Publish:
         )
         for p in plan.files
     ]  # fmt: skip
+    for at, outcome in sorted(plan.failed.items()):
+        error = by_code(outcome.code)(outcome.message, **outcome.facts)
+        files.insert(at, File("", NodeId(0), "", 0, b"", 0, error=error))
     return Publish(who, plan.root, files)
 
 

@@ -4,6 +4,7 @@ Rows hold what was received; a process keeps open handles and running digests on
 went down only bytes that were flushed count, which is why both are recorded.
 """
 
+import logging
 import secrets
 import threading
 from collections import OrderedDict
@@ -55,6 +56,7 @@ SYNC_EVERY = 64 * 1024 * 1024
 """Received bytes after which an upload's file is flushed, so that finishing has little left to flush."""
 
 _MOST_OPEN = 128
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,10 +306,15 @@ class Uploads:
 
     def expire(self, limit: int = 100) -> int:
         """Drop up to `limit` uploads that nobody touched for their lifetime; how many."""
-        expired = self._catalogue.uploads_expired(self._clock.now_ns(), limit)
-        for row in expired:
-            self._drop(row)
-        return len(expired)
+        dropped = 0
+        for row in self._catalogue.uploads_expired(self._clock.now_ns(), limit):
+            try:
+                self._drop(row)
+                dropped += 1
+            except CloudError as error:
+                # One root whose disk is away must not keep the others' room.
+                _log.warning("an upload cannot be removed", extra={"upload": row.id, "reason": error.message})
+        return dropped
 
     def close(self) -> None:
         """Let go of all handles."""
