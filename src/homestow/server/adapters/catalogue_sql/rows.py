@@ -119,7 +119,8 @@ class SqlRows(Reads):
     def add(self, rows: Iterable[NodeRow]) -> None:
         """New nodes."""
         try:
-            self._writing.executemany(sql.ADD_NODE, rows)
+            # Plain tuples are bound faster than named ones.
+            self._writing.executemany(sql.ADD_NODE, map(tuple, rows))
         except sqlite3.IntegrityError as error:
             raise _taken(error) from error
         except sqlite3.Error as error:
