@@ -14,7 +14,7 @@ from homestow.client.ports.localtree import LocalPath
 from homestow.client.ports.remote import Limits
 from homestow.client.ports.watcher import Hints
 from homestow.client.running.outcome import Counts, Ending
-from homestow.values.errors import LoginNeeded, ServerError, Unreachable
+from homestow.values.errors import LoginNeeded, NotFound, ServerError, Unreachable
 
 # --- what is transferred ----------------------------------------------------------------------------------------------
 
@@ -375,6 +375,34 @@ def test_trouble_with_the_server(error: Exception) -> None:
 
     assert outcome.ending is Ending.TROUBLE
     assert computer.files() == {"f": b"1"}
+
+
+def test_root_that_is_no_longer_ours_is_no_deletion() -> None:
+    """R17: taken out of the members in the middle of a pass, "not found" means nothing for what is on disk."""
+    server, clock = MemoryServer(), SimClock()
+    computer, wire = wired("A", server, clock)
+    computer.disk.mkdir(at("D"))
+    for name in ("D/a", "b"):
+        computer.write(name, name)
+    computer.sync()
+    computer.disk.rename(at("D"), at("E"))
+    computer.write("b", "edited!")
+    out = False
+
+    def unshare(name: str) -> None:
+        nonlocal out
+        out = out or name == "move"
+        if out:
+            raise NotFound("There is no such root for this account.")
+
+    wire.fail = unshare
+    for _ in range(3):
+        assert computer.cycle.run_pass().ending is Ending.TROUBLE
+    assert computer.files() == {"E": None, "E/a": b"D/a", "b": b"edited!"}
+
+    wire.fail = nothing
+    assert computer.sync().ending is Ending.IN_STEP
+    assert computer.files() == {"E": None, "E/a": b"D/a", "b": b"edited!"}
 
 
 def test_restored_server_is_merged_by_union() -> None:

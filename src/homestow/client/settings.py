@@ -1,7 +1,7 @@
 """What one job needs to know: which folder, which root on which server, which way."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from homestow.client.engine.rules import Direction
@@ -28,7 +28,7 @@ class JobSettings:
     """
 
     server: str
-    token: str
+    token: str = field(repr=False)
     folder: Path
     device: str
     data: Path

@@ -121,10 +121,19 @@ class News:
         return news + self.take()
 
     def is_gone(self, item: int) -> bool:
-        """Ask for one node: whether it is gone; else its state is taken."""
+        """Ask for one node: whether it is gone; else its state is taken.
+
+        "Not found" is also what somebody hears who may not see the root any more: it counts only while the root is there.
+
+        Raises:
+            CloudError: the root is not ours to see any more, or is of another life.
+        """
         try:
             node = self._work.remote.node(NodeId(item))
         except NotFound:
+            root = self._work.remote.root()
+            if Life(root.epoch, root.id, root.top) != self._life:
+                raise CursorGone("The server was restored meanwhile.") from None
             return True
         if not node.gone:
             take_nodes(self._work.trees, [node])
