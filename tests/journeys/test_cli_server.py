@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.journeys.cli_processes import PASSWORD, Home, read_line, stop
+import trustme
+from tests.journeys.cli_processes import PASSWORD, Home, read_line, stop, wait_for
 
 pytestmark = pytest.mark.serial
 
@@ -129,6 +130,42 @@ def test_plain_http_needs_a_word(home: Home) -> None:
 
     assert ran.code == 2
     assert "--allow-plain" in ran.line
+
+
+def test_tls_from_server_to_client(home: Home) -> None:
+    """With a certificate the address is https, and a client that trusts its authority syncs; unusable files are said."""
+    authority = trustme.CA()
+    issued = authority.issue_cert("127.0.0.1", "localhost")
+    cert, key, roots = home.path / "cert.pem", home.path / "key.pem", home.path / "roots.pem"
+    issued.private_key_pem.write_to_path(str(key))
+    for number, blob in enumerate(issued.cert_chain_pems):
+        blob.write_to_path(str(cert), append=number > 0)
+    authority.cert_pem.write_to_path(str(roots))
+    flags = ("--tls-cert", cert, "--tls-key", key)
+    key.chmod(0o644)
+    assert "chmod 600" in home.run("serve", "--data", home.data, *flags).line
+    key.chmod(0o600)
+    home.fine("user", "add", "anna", "--data", home.data)
+    with home.server(*flags) as server:
+        assert server.url.startswith("https://127.0.0.1:")
+        home.fine("ls", "-s", server.url, "-u", "anna", env={"SSL_CERT_FILE": str(roots)})
+        ran = home.run("ls", "-s", server.url, "-u", "anna")
+        assert ran.code == 4
+        assert "SSL_CERT_FILE" in ran.line
+        assert home.run("ls", "-s", server.url.replace("https", "http"), "-u", "anna").code == 4
+    cert.write_text("garbage")
+    assert "cert.pem" in home.run("serve", "--data", home.data, *flags).line
+
+
+def test_a_stop_while_it_starts(home: Home) -> None:
+    """SIGTERM before the ready line ends it as cleanly as afterwards."""
+    process = home.popen("serve", "--data", home.data, "--http", "127.0.0.1:0")
+    wait_for((home.data / "lock").exists, "the lock")
+    ended = stop(process)
+    assert ended.code == 0
+    assert "Traceback" not in ended.err
+    with home.server():
+        pass
 
 
 def test_administration_beside_a_running_server(home: Home) -> None:

@@ -139,6 +139,21 @@ def test_the_brake_asks_and_is_answered(home: Home, server: Serving, folder: Pat
     assert files(home.data / "files" / "anna") == {"sub/b.txt": "b"}
 
 
+def test_a_shared_root_one_way(home: Home, server: Serving, folder: Path) -> None:
+    """-w names another root; -dir down makes the folder follow, and what was here stays as a conflict copy."""
+    photos = home.path / "photos"
+    photos.mkdir()
+    (photos / "a.txt").write_text("theirs")
+    home.fine("root", "add", "Photos", photos, "--member", "anna:read", "--data", home.data)
+    words = ("sync", "-s", server.url, "-u", "anna", "-d", folder, "-w", "photos", "--once")
+    home.fine(*words, "-dir", "down")
+
+    assert files(photos) == {"a.txt": "theirs"}
+    here = files(folder)
+    assert here["a.txt"] == "theirs"
+    assert "a" in [text for name, text in here.items() if "conflict" in name]
+
+
 def test_the_password_is_not_seen_in_the_process_list(home: Home, server: Serving, folder: Path) -> None:
     """While it runs, no argument of any process holds it; in a line the rest can still be read."""
     process = home.popen("sync", "-s", server.url, "-u", "anna", "-d", folder, "-p", PASSWORD)

@@ -5,8 +5,9 @@ import unicodedata
 import pytest
 
 from homestow.cli.display import block, done, duration, fitted, problem, size, summary
+from homestow.cli.keeping import Teller
 from homestow.cli.troubles import one_line
-from homestow.client.engine.steps import Held
+from homestow.client.engine.steps import Brake, Held
 from homestow.client.running.outcome import Counts, Ending, Outcome
 from homestow.client.running.progress import Doing, Snapshot, Transfer
 
@@ -70,3 +71,31 @@ def test_a_summary_says_what_was_done_and_what_is_left() -> None:
 def test_nothing_done_is_said_so() -> None:
     """A pass without changes does not read like an error."""
     assert done(Counts()) == "nothing to do"
+
+
+def test_continuous_sync_says_each_thing_once() -> None:
+    """What a pass did is said with its own numbers, problems and states only when they are new."""
+    said: list[str] = []
+    left: list[int] = []
+    teller = Teller(said.append, left.append, "here and there")
+    counts = Counts()
+    bad = Held(("x",), "bad-name", "no")
+
+    def end(ending: Ending, *held: Held, **more: object) -> list[str]:
+        said.clear()
+        teller(Outcome(ending, counts, held, **more))  # type: ignore[arg-type]  # the fields by name
+        return [line[10:] for line in said]
+
+    counts.uploaded, counts.uploaded_bytes = 2, 10
+    assert end(Ending.IN_STEP) == ["2 files up (10 B)", "in step: here and there"]
+    assert end(Ending.IN_STEP) == []
+    counts.uploaded, counts.uploaded_bytes = 3, 15
+    assert end(Ending.ITEMS_LEFT, bad) == ["1 file up (5 B)", "left: x: no"]
+    assert end(Ending.ITEMS_LEFT, bad) == []
+    assert left[-1] == 1
+    assert end(Ending.TROUBLE, trouble=("unreachable", "gone\n")) == ["waiting: gone"]
+    assert end(Ending.TROUBLE, trouble=("unreachable", "gone\n")) == []
+    assert end(Ending.IN_STEP) == ["in step: here and there"]
+    (line,) = end(Ending.BRAKE, brake=Brake("there", 40, 41))
+    assert "delete 40 of 41 files on the server" in line
+    assert "--accept-deletes" in line

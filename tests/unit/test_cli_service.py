@@ -76,3 +76,30 @@ def test_print_changes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     shown = capsys.readouterr().out
     assert "User=" not in shown
     assert "WantedBy=default.target" in shown
+
+
+def test_without_systemd_it_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The unit is written where systemd will look for it, and nothing is claimed to run."""
+    monkeypatch.setattr("homestow.cli.unit.RUNNING", tmp_path / "absent")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+
+    assert main(["service", "install", "--user", "--data", str(tmp_path / "data")]) == 0
+    assert "systemctl --user daemon-reload" in capsys.readouterr().out
+    unit = tmp_path / "config" / "systemd" / "user" / "homestow.service"
+    assert f"--data {tmp_path / 'data'}" in unit.read_text()
+
+
+@pytest.mark.parametrize(
+    "words,said",
+    [
+        (["--user", "--as", "pi"], "--as does not fit"),
+        (["--as", "nobody-of-that-name"], "no user 'nobody-of-that-name'"),
+        (["--print", "--data", "a\nb"], "control character"),
+    ],
+)
+def test_what_cannot_be_meant(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing is written, and one line says why."""
+    assert main(["service", "install", *words]) == 2
+    assert said in capsys.readouterr().err

@@ -42,7 +42,6 @@ def start(folder: str | None, data: Path) -> int:
 
     The first time it makes an account with a generated password. Run again, it continues.
     """
-    from homestow.cli.keeping import ended_by_sigterm
     from homestow.server.settings import DataFolder
 
     here = Path(folder).expanduser().absolute() if folder else Path.home() / "Homestow"
@@ -51,12 +50,11 @@ def start(folder: str | None, data: Path) -> int:
     DataFolder(data).make()
     child: ServerChild | None = None
     try:
-        with ended_by_sigterm():
-            child = ServerChild(data, _address(data), data / LOG_FILE)
-            url = child.ready()
-            _remember_port(data, url)
-            person = _person(data)
-            here.mkdir(exist_ok=True)
+        child = ServerChild(data, _address(data), data / LOG_FILE)
+        url = child.ready()
+        _remember_port(data, url)
+        person = _person(data)
+        here.mkdir(exist_ok=True)
         return _keep(child, data, url, person, here)
     finally:
         if child is not None:
@@ -124,7 +122,7 @@ def _order(data: Path, name: str, args: Args) -> list[dict[str, object]]:
 def _keep(child: ServerChild, data: Path, url: str, person: Person, folder: Path) -> int:
     """Keep the folder in step until a signal comes or the server ends."""
     from homestow.cli.entering import enter
-    from homestow.cli.keeping import continuously, ended_by_sigterm, job_settings
+    from homestow.cli.keeping import continuously, job_settings
     from homestow.cli.passwords import given_password
     from homestow.cli.remembered import client_folder
     from homestow.cli.sync import Wish
@@ -132,20 +130,18 @@ def _keep(child: ServerChild, data: Path, url: str, person: Person, folder: Path
     from homestow.values.errors import LoginFailed
 
     wish = Wish(url, folder, None, person.name, None, "bi", once=False, accept_deletes=False)
-    with ended_by_sigterm():
-        try:
-            entered = enter(url, person.name, otherwise=lambda: person.password or given_password())
-        except LoginFailed as error:
-            raise Trouble(
-                f"the password of {person.name} in {data / ACCOUNT_FILE} is not the present one; write that into it and start again.",
-                TROUBLE,
-            ) from error
-        with entered:
-            settings = job_settings(wish, entered, client_folder() / "jobs")
-        lies_in = {str(root["name"]): str(root["folder"]) for root in _order(data, "root.list", {})}
-        _tell(url, person, folder, lies_in.get(str(settings.root), ""), data)
-        job = open_job(settings, continuous=True)
-
+    try:
+        entered = enter(url, person.name, otherwise=lambda: person.password or given_password())
+    except LoginFailed as error:
+        raise Trouble(
+            f"the password of {person.name} in {data / ACCOUNT_FILE} is not the present one; write that into it, and start again.",
+            TROUBLE,
+        ) from error
+    with entered:
+        settings = job_settings(wish, entered, client_folder() / "jobs")
+    lies_in = {str(root["name"]): str(root["folder"]) for root in _order(data, "root.list", {})}
+    _tell(url, person, folder, lies_in.get(str(settings.root), ""), data)
+    job = open_job(settings, continuous=True)
     ended = threading.Event()
 
     def watch(stop_job: Callable[[], None]) -> None:

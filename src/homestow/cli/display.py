@@ -178,14 +178,13 @@ class Board:
     In a terminal the block is redrawn five times a second; elsewhere a plain line tells now and then how far it is.
     """
 
-    def __init__(self, look: Callable[[], Snapshot], *, quiet: bool = False) -> None:
+    def __init__(self, look: Callable[[], Snapshot]) -> None:
         self._look = look
         self._lock = threading.Lock()
         self._drawn = 0
         self._stop = threading.Event()
         self._problems = 0
-        self._terminal = not quiet and sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
-        self._quiet = quiet
+        self._terminal = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
         self._thread = threading.Thread(target=self._follow, name="status", daemon=True)
 
     def __enter__(self) -> "Board":
@@ -209,8 +208,6 @@ class Board:
         self._problems = number
 
     def _follow(self) -> None:
-        if self._quiet:
-            return
         told = ""
         while not self._stop.wait(_REDRAW_S if self._terminal else _PLAIN_LINE_S):
             seen = self._look()

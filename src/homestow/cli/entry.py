@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 
+from homestow.cli.signals import ended_by_sigterm
 from homestow.cli.troubles import USAGE, Trouble, told
 
 PROGRAM = "homestow"
@@ -40,7 +41,8 @@ def _chosen(args: list[str]) -> int:
 def guarded(work: Callable[[], int]) -> int:
     """What `work` returns, or the exit code of what it raised, told in one line on stderr."""
     try:
-        return work()
+        with ended_by_sigterm():
+            return work()
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except BrokenPipeError:

@@ -1,12 +1,9 @@
 """Run a job of the sync client from the command line: once with a summary, or on and on in calm lines."""
 
-import contextlib
-import os
-import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
@@ -16,6 +13,7 @@ from homestow.cli.display import MAX_PROBLEMS, Board, braked, done, problem, sum
 from homestow.cli.entering import Entered, device_name, enter
 from homestow.cli.passwords import given_password
 from homestow.cli.remembered import Logins, client_folder
+from homestow.cli.signals import stopped_by_signals
 from homestow.cli.sync import Wish
 from homestow.cli.troubles import BRAKE, FINE, LEFT, TROUBLE, Trouble, exit_code, one_line
 from homestow.client.engine.rules import Direction
@@ -34,17 +32,16 @@ def keep(wish: Wish) -> int:
     # What the job needs is imported while the server looks at the password.
     early = threading.Thread(target=_import_early, name="import", daemon=True)
     early.start()
-    with ended_by_sigterm():
-        try:
-            with _patiently(wish) as entered:
-                settings = job_settings(wish, entered, client_folder() / "jobs")
-            early.join()
-            from homestow.client.bootstrap import open_job
+    try:
+        with _patiently(wish) as entered:
+            settings = job_settings(wish, entered, client_folder() / "jobs")
+        early.join()
+        from homestow.client.bootstrap import open_job
 
-            job = open_job(settings, continuous=not wish.once)
-        except CloudError as error:
-            # What would be a mere refusal elsewhere means here that server, login, root or folder is the trouble.
-            raise Trouble(error.message, exit_code(error) if exit_code(error) != LEFT else TROUBLE) from error
+        job = open_job(settings, continuous=not wish.once)
+    except CloudError as error:
+        # What would be a mere refusal elsewhere means here that server, login, root or folder is the trouble.
+        raise Trouble(error.message, exit_code(error) if exit_code(error) != LEFT else TROUBLE) from error
     try:
         return (
             once(job) if wish.once else continuously(job, f"{settings.folder} and {settings.root} on {settings.server}")
@@ -94,43 +91,6 @@ def _patiently(wish: Wish) -> Entered:
                 told = True
             time.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_S)
-
-
-@contextlib.contextmanager
-def ended_by_sigterm() -> Iterator[None]:
-    """Until the job can be asked to stop, SIGTERM ends us like Ctrl-C: what was begun is let go of."""
-
-    def end(number: int, _: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-@contextlib.contextmanager
-def stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """While it lasts, SIGINT and SIGTERM call `stop` once; a second one ends the process at once.
-
-    The signals are taken by a thread of their own, because a handler in the main thread would run in the middle of whatever
-    that holds.
-    """
-    numbers = {signal.SIGINT, signal.SIGTERM}
-
-    def wait() -> None:
-        signal.sigwait(numbers)
-        stop()
-        signal.sigwait(numbers)
-        os._exit(128 + signal.SIGINT)
-
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
-    threading.Thread(target=wait, name="signals", daemon=True).start()
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def once(job: "Job") -> int:

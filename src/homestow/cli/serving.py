@@ -11,7 +11,9 @@ from pathlib import Path
 import click
 
 from homestow.cli.asking import Command, data_option
-from homestow.cli.troubles import USAGE, Trouble, one_line
+from homestow.cli.troubles import TROUBLE, USAGE, Trouble, one_line
+
+log = logging.getLogger(__name__)
 
 _LATER = {"netdrive": "--netdrive", "picloud": "--picloud", "grpc": "--grpc"}
 
@@ -62,7 +64,9 @@ def run(data: Path, settings: object) -> None:
         with open_house(data, settings) as house:
             Server(house).run(say_ready)
     except (ListenFailed, TlsUnusable) as error:
-        raise Trouble(one_line(str(error)), 4) from error
+        raise Trouble(one_line(str(error)), TROUBLE) from error
+    except KeyboardInterrupt:
+        log.info("stopped before it was ready")
 
 
 def log_to_stderr(level: str) -> None:
