@@ -11,6 +11,7 @@ from homestow.server.adapters.catalogue_sql.database import Database
 from homestow.server.adapters.catalogue_sql.roots import SqlRoots
 from homestow.server.adapters.content_memory import MemoryContent
 from homestow.server.adapters.content_tree import TreeContent
+from homestow.server.adapters.memory_disk import MemoryDisk
 from homestow.server.ports.content import Content
 from homestow.server.rules.access import Principal, Rights
 from homestow.server.service.accounts import Accounts
@@ -44,14 +45,21 @@ class World:
     """Root `tree` of anna (owner), with ben (may write), cora (may read) and dan (nothing)."""
 
     def __init__(
-        self, place: Path, *, on_disk: bool = False, threads: bool = False, database: Path | None = None
+        self,
+        place: Path,
+        *,
+        on_disk: bool = False,
+        threads: bool = False,
+        database: Path | None = None,
+        plain: bool = False,
     ) -> None:
         self.place = place
         self.on_disk = on_disk
         self.threads = threads
         self.path = database
         self.clock = Clock()
-        self.memory = MemoryContent()
+        self.plain = plain
+        self.memory = self._memory(None)
         self.folder = place / "tree"
         self.folder.mkdir(exist_ok=True)
         (place / "data" / "files").mkdir(parents=True, exist_ok=True)
@@ -86,6 +94,10 @@ class World:
         assert top is not None
         self.top: NodeId = top.id
 
+    def _memory(self, disk: MemoryDisk | None) -> MemoryContent:
+        """The store in memory; a `plain` disk neither exchanges names nor has stable inodes, as exFAT."""
+        return MemoryContent(disk, exchange=not self.plain, stable_inodes=not self.plain)
+
     def _open_store(self, folder: str) -> Content:
         return TreeContent(Path(folder)) if self.on_disk else self.memory
 
@@ -99,7 +111,7 @@ class World:
     def restart(self) -> None:
         """As after kill -9: nothing is finished or closed properly (only for databases in a file)."""
         if not self.on_disk:
-            self.memory = MemoryContent(self.memory.disk)
+            self.memory = self._memory(self.memory.disk)
         self._start()
 
     def close(self) -> None:

@@ -14,10 +14,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from homestow.server.ports.catalogue import Answer
 from homestow.server.ports.content import Location
 from homestow.server.rules.access import OUTSIDE
-from homestow.server.service.work import Ground, RowsWork, Work
+from homestow.server.service.work import Ground, RowsWork, Work, save_answer
 from homestow.values.errors import Busy, CloudError, ServerError, StorageFailed
 from homestow.values.faults import faultpoint
 from homestow.values.ids import RootId
@@ -145,13 +144,13 @@ class Committer:
         number = 0
         try:
             roots, number = self._commit(batch)
+            faultpoint("committer.before_answers")
         except CloudError as error:
             self._fail(batch, error)
         except Exception:  # noqa: BLE001 - the outer loop of the committer: its thread must outlive a mistake in one work
             _log.exception("a batch of changes failed")
             self._unsettled = True
             self._fail(batch, ServerError("The server failed inside; its log says more."))
-        faultpoint("committer.before_answers")
         for work in batch:
             work.settle()
         if roots:
@@ -222,6 +221,8 @@ class Committer:
         planned = [(work, plan) for work in works if (plan := work.plan()) is not None]
         if not planned:
             return {}
+        for work, plan in planned:
+            plan.once = None if work.once is None else (work.once.key, work.once.request)
         relaxed = not any(work.displaces for work, _ in planned)
         with self._ground.catalogue.write(relaxed) as rows:
             numbers = rows.add_intents([(work.root, _encode(plan)) for work, plan in planned])
@@ -265,9 +266,7 @@ class Committer:
                         raise
                     work.error = error
                     continue
-                if work.once is not None:
-                    answer = Answer(work.once.request, _encode(work.result))
-                    rows.save_answer(work.who.account, work.once.key, answer, work.at_ns)
+                save_answer(rows, work)
             if done:
                 rows.drop_intents(done)
             number = rows.last()
