@@ -384,7 +384,7 @@ class Outside:
             StorageFull, StorageFailed: the database failed; what was recorded stays.
         """
         found = self._compare(root, None)
-        if not found.away and not found.later:
+        if not found.away:
             self._roots.note_scanned(root)
         return found
 

@@ -28,7 +28,10 @@ class RootStores:
         self._catalogue = catalogue
         self._open_store = open_store
         self._clock = clock
-        self._lock = threading.RLock()
+        self._guard = threading.Lock()
+        self._opening: dict[RootId, threading.RLock] = {}
+        """Held while a root's store is opened, which may take long on a slow disk; no other root waits for it."""
+
         self._stores: dict[RootId, Content] = {}
         self._retired: list[Content] = []
         self._trusted: set[RootId] = set()
@@ -51,7 +54,7 @@ class RootStores:
             NotFound: there is no such root.
             StorageFailed: its folder is not there or is another one, as when its disk is not mounted; the root is away.
         """
-        with self._lock:
+        with self._lock_of(root):
             row = self._rows.root(root)
             if row is None or row.state is RootState.REMOVED:
                 raise NotFound("There is no such root.")
@@ -82,7 +85,7 @@ class RootStores:
 
     def set_away(self, root: RootId, away: bool) -> None:
         """The root's folder is not there, or is there again; the store is opened anew."""
-        with self._lock:
+        with self._lock_of(root):
             row = self._rows.root(root)
             if row is None or row.state is RootState.REMOVED:
                 return
@@ -95,13 +98,16 @@ class RootStores:
 
     def close(self) -> None:
         """Close all stores."""
-        with self._lock:
-            for store in (*self._stores.values(), *self._retired):
-                store.close()
-            self._stores.clear()
-            self._retired.clear()
+        for store in (*self._stores.values(), *self._retired):
+            store.close()
+        self._stores.clear()
+        self._retired.clear()
 
     # --- inside ---
+
+    def _lock_of(self, root: RootId) -> "threading.RLock":
+        with self._guard:
+            return self._opening.setdefault(root, threading.RLock())
 
     def _open_right(self, row: Root) -> Content:
         """Open a root's store, unless what is at its path now is not the folder we know (P10)."""

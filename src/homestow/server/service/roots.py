@@ -6,6 +6,7 @@ forgotten on every change, so that what is taken away is gone at once.
 
 import logging
 import os
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +60,7 @@ class Roots(RootStores):
         super().__init__(rows, catalogue, open_store, clock)
         self._accounts = accounts
         self._files = files
+        self._lock = threading.RLock()
         self._default_quota = default_quota
         self._rights: dict[tuple[AccountId, RootId], Rights] = {}
         self._quotas: dict[RootId, tuple[Quota, ...]] = {}
