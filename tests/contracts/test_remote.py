@@ -3,14 +3,18 @@
 An adapter joins by a factory of two devices' sights of one empty root.
 """
 
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 
 import pytest
 from blake3 import blake3
+from tests.fronts.api.rig import PASSWORD, rig
 from tests.simulation.service_backend import ServiceBackend
 
 from homestow.client.adapters.clock_memory import SimClock
+from homestow.client.adapters.remote_api import ApiRemote
 from homestow.client.adapters.remote_memory import LIMITS, MemoryRemote, MemoryServer
 from homestow.client.ports.remote import Remote, SmallFile
 from homestow.values.digests import EMPTY, Digest
@@ -50,7 +54,19 @@ def _service() -> Iterator[Two]:
         backend.close()
 
 
-SERVERS: dict[str, Callable[[], AbstractContextManager[Two]]] = {"memory": _memory, "service": _service}
+@contextmanager
+def _api() -> Iterator[Two]:
+    with tempfile.TemporaryDirectory() as place, rig(Path(place)) as server:
+        tokens = [server.services.accounts.log_in("anna", PASSWORD, name, "").token for name in "AB"]
+        mine, other = (ApiRemote(server.url, token, server.root, timeout_s=20) for token in tokens)
+        try:
+            yield mine, other
+        finally:
+            mine.close()
+            other.close()
+
+
+SERVERS: dict[str, Callable[[], AbstractContextManager[Two]]] = {"api": _api, "memory": _memory, "service": _service}
 
 
 @pytest.fixture(params=sorted(SERVERS))
@@ -443,7 +459,9 @@ class TestUploads:
     def test_known_content_is_not_asked_for(self, remote: Remote) -> None:
         """Larger content that the account already has is done at once."""
         content, size = CONTENT * 28, 64 * 1024
-        begun = remote.begin_upload(size=len(content), mtime_ns=DAY_NS, block_size=size, parent=top(remote), name="there")
+        begun = remote.begin_upload(
+            size=len(content), mtime_ns=DAY_NS, block_size=size, parent=top(remote), name="there"
+        )
         for offset in range(0, len(content), size):
             remote.put_block(begun.id, offset, content[offset : offset + size])
         remote.finish(begun.id, digest_of(content))

@@ -104,6 +104,7 @@ class Rig:
         self.boot = "first"
         self._signup_open, self._quota, self._limits = signup_open, quota, limits
         self._tokens: dict[str, str] = {}
+        self._lock = threading.Lock()
         self._clients: list[Client] = []
         self._open()
 
@@ -199,11 +200,12 @@ class Rig:
     def token(self, user: str) -> str:
         """A token of this person, the same as long as it is good."""
         accounts = self.services.accounts
-        try:
-            accounts.check(self._tokens[user])
-        except (KeyError, LoginNeeded):
-            self._tokens[user] = accounts.log_in(user, PASSWORD, "test", "").token
-        return self._tokens[user]
+        with self._lock:
+            try:
+                accounts.check(self._tokens[user])
+            except (KeyError, LoginNeeded):
+                self._tokens[user] = accounts.log_in(user, PASSWORD, "test", "").token
+            return self._tokens[user]
 
     def account(self, user: str) -> AccountId:
         """A person's account."""
