@@ -178,6 +178,8 @@ class MakeFolders(Work[list[Outcome]]):
             else:
                 folder.stat = there
                 self.touched.add(folder.location[:-1])
+        if any(folder.error is not None for folder in self.folders):
+            self.once = None
         return any(folder.stat is not None for folder in self.folders)
 
     def record(self, rows: Rows) -> None:

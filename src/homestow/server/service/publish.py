@@ -41,6 +41,9 @@ from homestow.values.ids import NO_DEVICE, SYSTEM, NodeId, RootId, UploadId
 from homestow.values.nodes import Kind, Node
 from homestow.values.paths import RESERVED
 
+COMPARED_BYTES = 64 * 1024 * 1024
+"""A larger file whose time of change is not the known one is taken for edited: reading it would keep everybody waiting."""
+
 UNNUMBERED = NodeId(0)
 """The id of a new node that has none reserved: it gets one when it is recorded."""
 
@@ -257,7 +260,26 @@ class Publish(Work[list[Outcome]]):
             except CloudError as error:
                 self._swap_back(store, file, error)
                 raise
+            if self._is_untouched(store, file):
+                file.looked = None
             faultpoint("publish.kept")
+
+    @staticmethod
+    def _is_untouched(store: Content, file: File) -> bool:
+        """Whether the file that was replaced held what the catalogue says although its time of change is another one: somebody
+        changed its rights, or a replace that a crash cut off moved it aside and back. That is no edit."""
+        row, looked = file.row, file.looked
+        if row is None or looked is None or row.digest is None or same_content(row, looked):
+            return False
+        if (looked.size, looked.mtime_ns, looked.inode) != (row.size, row.disk_mtime_ns, row.inode):
+            return False
+        if looked.size > COMPARED_BYTES:
+            return False
+        content = store.open_kept(file.staged)
+        try:
+            return digest_open(content, content.stat.size) == row.digest
+        finally:
+            content.close()
 
     @staticmethod
     def _swap_back(store: Content, file: File, why: CloudError) -> None:

@@ -11,7 +11,7 @@ from homestow.server.service.placing import FactsPlan, FoldersPlan, Move, MovePl
 from homestow.server.service.publish import PublishPlan
 from homestow.server.service.publish import from_plan as publish_from_plan
 from homestow.server.service.trashing import Purge, PurgePlan, Restore, RestorePlan, Trash, TrashPlan
-from homestow.server.service.work import Ground, Plan, Work
+from homestow.server.service.work import Ground, Once, Plan, Work, save_answer
 from homestow.values.errors import CloudError, StorageFailed
 from homestow.values.faults import faultpoint
 from homestow.values.ids import NodeId, RootId
@@ -53,6 +53,7 @@ def _settle(ground: Ground, intent: Intent) -> bool:
     with ground.catalogue.write() as rows:
         if begun and work is not None:
             work.record(rows)
+            save_answer(rows, work)
         rows.drop_intents([intent.id])
     faultpoint("recovery.settled")
     _log.info("an intent was settled", extra={"root": intent.root, "completed": begun})
@@ -74,6 +75,7 @@ def _work(catalogue: Catalogue, plan: AnyPlan) -> Work[Any] | None:
             work = _work_on_node(catalogue, plan, who, plan.node)
     if work is not None:
         work.at_ns = plan.at_ns
+        work.once = None if plan.once is None else Once(*plan.once)
     return work
 
 

@@ -8,11 +8,11 @@ sees what was carried out, and the same `record` completes it.
 import threading
 from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from homestow.server.ports.catalogue import Catalogue, Rows
+from homestow.server.ports.catalogue import Answer, Catalogue, Rows
 from homestow.server.ports.clock import Clock
 from homestow.server.ports.content import Content, Location
 from homestow.server.ports.rights import RightsSource, StoreSet
@@ -22,6 +22,7 @@ from homestow.values.errors import CloudError, KeyReused
 from homestow.values.ids import AccountId, DeviceId, RootId
 
 T = TypeVar("T")
+_encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +79,13 @@ class Ground:
 
 
 class Plan(msgspec.Struct, tag=True, kw_only=True):
-    """What an intent remembers of a work; enough to record it after a crash."""
+    """What an intent remembers of a work; enough to record it after a crash, and to answer its key (`once`) from then on."""
 
     root: RootId
     account: AccountId
     device: DeviceId
     at_ns: int = 0
+    once: tuple[str, bytes] | None = None
 
 
 class Work(Generic[T]):
@@ -129,7 +131,10 @@ class Work(Generic[T]):
         """Do it on disk; an error must leave the disk as it was."""
 
     def look_back(self, ground: Ground, store: Content) -> bool:
-        """After a crash: complete what was begun on disk; whether there is something to record."""
+        """After a crash: complete what was begun on disk; whether there is something to record.
+
+        When that is not all that was wanted, `once` becomes None: its key is free for another try.
+        """
         return False
 
     def record(self, rows: Rows) -> None:
@@ -166,6 +171,13 @@ class Work(Generic[T]):
             if self.error is not None:
                 raise self.error
             return self.result  # type: ignore[return-value]  # None is a T where `gives` is None
+
+
+def save_answer(rows: Rows, work: "Work[Any]") -> None:
+    """Remember what a recorded work answers to its key, in the same transaction."""
+    if work.once is not None:
+        answer = Answer(work.once.request, _encode(work.result))
+        rows.save_answer(work.who.account, work.once.key, answer, work.at_ns)
 
 
 class RowsWork(Work[T]):
