@@ -54,6 +54,17 @@ def test_a_fresh_file_is_adopted_even_if_just_written(world: World) -> None:
     world.agrees()
 
 
+def test_only_adopting_makes_no_journal_entries(world: World) -> None:
+    """Files put into a root that was there empty are ordinary changes, entry by entry, and wait until they are quiet."""
+    world.rescan()
+    number = world.catalogue.last()
+    world.write("a")
+    world.write("busy", age_s=0)
+    world.rescan()
+
+    assert world.kinds(number) == ["created a"]
+
+
 def test_an_edit_in_place_is_a_new_rev(world: World) -> None:
     """Same node, next rev, one journal entry by the system."""
     world.write("a", "one")

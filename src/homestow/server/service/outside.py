@@ -411,7 +411,8 @@ class Outside:
         top = self._catalogue.top(root)
         if top is None:
             raise NotFound("There is no such root.")
-        fresh = folders is None and not self._catalogue.lying_in(top.id)
+        # Adopting: nobody knows anything of this root yet. Later an empty root fills by ordinary changes.
+        fresh = folders is None and not self._roots.was_scanned(root) and not self._catalogue.lying_in(top.id)
         scan = _Scan(root, store, self._catalogue, self._clock.now_ns(), fresh)
         try:
             with _no_collector() if fresh else nullcontext():

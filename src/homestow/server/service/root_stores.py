@@ -72,6 +72,11 @@ class RootStores:
             self._stores[root] = store
             return store
 
+    def was_scanned(self, root: RootId) -> bool:
+        """Whether a root was compared as a whole with its disk before."""
+        row = self._rows.root(root)
+        return row is not None and row.scanned_ns > 0
+
     def note_scanned(self, root: RootId) -> None:
         """A root was compared as a whole with its disk: remember how its folder is known again."""
         row = self._rows.root(root)
