@@ -10,7 +10,7 @@ import pytest
 
 from homestow import __version__
 from homestow.cli import main
-from homestow.cli.commands import COMMANDS, homestow
+from homestow.cli.commands import homestow
 from homestow.cli.orders import size_bytes
 from homestow.cli.troubles import TROUBLE, Trouble, exit_code, one_line, told
 from homestow.values import errors

@@ -90,7 +90,7 @@ def headline(seen: Snapshot) -> str:
     if seen.why:
         words = f"{words}: {seen.why}"
     if seen.doing is Doing.SCANNING and seen.scanned:
-        words += f", {seen.scanned:,} entries so far"
+        words += f", {_counted(seen.scanned, 'entry', 'entries')} so far"
     if seen.doing is Doing.SYNCING and seen.files_total:
         parts = [f"{seen.files_done:,} of {_counted(seen.files_total, 'file', 'files')}"]
         if seen.bytes_total:

@@ -15,6 +15,8 @@ from homestow.cli.troubles import TROUBLE, Trouble
 _READY_S = 300.0
 """A first start on a small machine makes the database and looks through the roots."""
 _STOP_S = 15.0
+_LOG_BYTES = 10_000_000
+"""A longer log is put aside at the start, instead of the one put aside before."""
 
 
 class ServerChild:
@@ -22,6 +24,8 @@ class ServerChild:
 
     def __init__(self, data: Path, flags: list[str], log: Path) -> None:
         self._log = log
+        if log.exists() and log.stat().st_size > _LOG_BYTES:
+            log.replace(log.with_name(f"{log.name}.old"))
         self._begin = log.stat().st_size if log.exists() else 0
         self.stopping = False
         fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
