@@ -139,8 +139,10 @@ class _Writer:
             number = self._note(row.id, ChangeKind.MOVED, *inside)
             if _follows(row):
                 name = self._free(folder.id, nfc(move.name))
-                lies = (None, None) if name == move.name else (folder.id, move.name)
-                self._rows.set_place(row.id, folder.id, name, *lies, number)
+                as_shown = name == move.name
+                self._rows.set_place(
+                    row.id, folder.id, name, None if as_shown else folder.id, None if as_shown else move.name, number
+                )
             else:
                 self._rows.set_location(row.id, folder.id, move.name)
                 self._rows.bump([(row.id, number)])
@@ -220,8 +222,11 @@ class _Writer:
                 continue
             name = self._free(row.loc_parent, nfc(row.loc_name))
             number = self._note(row.id, ChangeKind.MOVED, row.parent, row.loc_parent)
-            lies = (None, None) if name == row.loc_name else (row.loc_parent, row.loc_name)
-            self._rows.set_place(row.id, row.loc_parent, name, *lies, number)
+            as_shown = name == row.loc_name
+            self._rows.set_place(
+                row.id, row.loc_parent, name, None if as_shown else row.loc_parent, None if as_shown else row.loc_name,
+                number,
+            )  # fmt: skip
 
     def _forget_inside(self, folder: NodeRow, change: int) -> tuple[int, int]:
         """Let go of what was in a lost folder, older contents excepted; how many files and bytes were in it."""
@@ -307,11 +312,11 @@ class _Writer:
                 taken = odd.setdefault(folder.id, set())
                 shown = numbered(nfc(name), taken)
                 taken.add(shown)
-            lies = (None, None) if shown == name else (folder.id, name)
+            as_shown = shown == name
             made.append(
                 NodeRow(
                     node, root, folder.id, shown, word, rev, change, change, length, mtime_ns, None, 0,
-                    *lies, inode, birth_ns, ctime_ns, mtime_ns, 0, no_one, None,
+                    None if as_shown else folder.id, None if as_shown else name, inode, birth_ns, ctime_ns, mtime_ns, 0, no_one, None,
                 )
             )  # fmt: skip
             change += 1
