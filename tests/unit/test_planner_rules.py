@@ -362,6 +362,17 @@ def test_child_takes_the_name_of_the_folder_it_leaves() -> None:
     assert case.settle() == {"a": "1"}
 
 
+def test_new_folder_takes_the_place_of_one_whose_child_it_gets() -> None:
+    """The new folder waits for the old one's name, that for the child to leave, the child for the new folder."""
+    case = Case({"c": "1", "d": FOLDER}, Rules(Direction.UP, accept_deletes=True))
+    case.move_there("c", "d/b")
+    case.remove_here("d")
+    case.make_here("d", FOLDER)
+    case.move_here("c", "d/d")
+
+    assert case.settle() == {"d": FOLDER, "d/d": "1"}
+
+
 def test_moves_come_before_deletes() -> None:
     """SC-101: what moves out of a deleted folder is moved first, then the folder goes in one step."""
     case = Case({"D": FOLDER, "D/a": "1", "D/b": "2", "E": FOLDER})

@@ -284,14 +284,18 @@ class Schedule:
         if want is not Want.MOVE or place is None or place[1] == passing_name(blocker):
             return None
         if waits is Want.DELETE:
-            # Out of the folder that is to go, to where it shall be in the end but for the name.
-            around = [target, *self._above(target)]
-            return (
-                None
-                if not self._alive(target) or waiter in around or blocker in around
-                else (target, passing_name(blocker))
-            )
+            return (self._outside(waiter, blocker, target), passing_name(blocker))
         return (place[0], passing_name(blocker)) if blocker in self._having(parent, name) else None
+
+    def _outside(self, going: int, item: int, target: int) -> int:
+        """A folder that stays, for an item in a folder that goes: the one where it shall be, else the nearest above."""
+        around = (target, *self._above(target))
+        if self._alive(target) and going not in around and item not in around:
+            return target
+        for folder in self._above(going):
+            if folder not in self._pending or self._pending[folder][0] is not Want.DELETE:
+                return folder
+        return self._side.top
 
     def _above(self, folder: int) -> Iterator[int]:
         """The folders above, up to the top."""
