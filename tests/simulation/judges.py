@@ -51,6 +51,18 @@ def lost(ledger: Ledger, backend: Backend) -> Iterator[str]:
         yield f"P3: lost {story}"
 
 
+def not_live(ledger: Ledger, tree: dict[Path, Entry]) -> Iterator[str]:
+    """Tokens that no file shows any more, though nobody who saw them took them away (R4 to R14).
+
+    For runs in which no disk and no memory was set back: what a power loss undoes looks like a deed of its owner.
+    """
+    found: set[Token] = set()
+    for entry in tree.values():
+        found |= tokens_of(entry.content or b"")
+    for story in ledger.missing(found, ledger.aside):
+        yield f"R1: only in versions or trash, though nobody meant it: {story}"
+
+
 def clashing(tree: Iterable[Path]) -> list[Path]:
     """Places that a case-folding disk cannot show beside another one, deepest first."""
     by_key: dict[Path, list[Path]] = {}

@@ -26,6 +26,7 @@ class Ledger:
     dice: random.Random
     needed: dict[Token, str] = field(default_factory=dict)
     whole: set[bytes] = field(default_factory=set)
+    aside: set[Token] = field(default_factory=set)
     _count: int = 0
 
     def write(self, device: str, size: int, why: str, keep: bytes = b"") -> bytes:
@@ -47,11 +48,20 @@ class Ledger:
         for token in tokens_of(content) - set(but):
             self.needed.pop(token, None)
 
+    def put_aside(self, tokens: Iterable[Token]) -> None:
+        """Somebody wrote over these unseen, on a disk: an older version on the server is all that can be left of them."""
+        self.aside.update(tokens)
+
     def forget(self, lost: Iterable[Token]) -> None:
         """What a disk lost before anything else could know it (power loss)."""
         for token in lost:
             self.needed.pop(token, None)
 
-    def missing(self, found: set[Token]) -> list[str]:
-        """Needed tokens that are nowhere in `found`, with their story."""
-        return sorted(f"{token.decode()} ({story})" for token, story in self.needed.items() if token not in found)
+    def missing(self, found: set[Token], but: Iterable[Token] = ()) -> list[str]:
+        """Needed tokens, without those in `but`, that are nowhere in `found`, with their story."""
+        excused = set(but)
+        return sorted(
+            f"{token.decode()} ({story})"
+            for token, story in self.needed.items()
+            if token not in found and token not in excused
+        )

@@ -12,7 +12,7 @@ from tests.simulation.program import Event, Step
 
 from homestow.client.adapters.clock_memory import Killed, SeededChance, SimClock
 from homestow.client.adapters.disk_memory import DiskKind, SimDisk
-from homestow.client.adapters.tree_memory import SimTree, SimWatcher
+from homestow.client.adapters.tree_memory import PRIVATE, SimTree, SimWatcher
 from homestow.client.ports.localtree import LocalPath, LocalTree
 from homestow.client.ports.remote import Remote
 from homestow.client.running.outcome import Outcome
@@ -34,6 +34,7 @@ class Client:
         faults: what befell the present pass, for the situation table.
         trouble: errno with which the next local call fails, None when none does.
         last: how the last pass ended, for people.
+        at: the path its pass is at, None outside.
         settle_s: files younger than this wait (R19).
     """
 
@@ -46,6 +47,7 @@ class Client:
         self.trouble: int | None = None
         self.last = ""
         self.settle_s = 0.0
+        self.at: LocalPath | None = None
         self._clock = clock
         self._trace = trace
         self._inside = inside
@@ -91,6 +93,7 @@ class Client:
             self.kill()
         finally:
             self.busy = False
+            self.at = None
             self._events = []
             self._armed = None
             self.trouble = None
@@ -241,6 +244,8 @@ class Machine(Client):
             return
         if point in _WRITES:
             self._writes += 1
+        if path[:1] != (PRIVATE,):
+            self.at = path
         fate = self._gate(point, "/".join(path))
         if fate is not None:
             self._armed = fate
@@ -264,6 +269,7 @@ _FAULTS: dict[Fate, str] = {
     Fate.LOST_REPLY: "lost-reply",
     Fate.TWICE: "lost-reply",
     Fate.CUT: "cut",
+    Fate.CORRUPT: "cut",
     Fate.BUSY: "refused",
     Fate.BROKEN: "refused",
     Fate.FULL: "refused",

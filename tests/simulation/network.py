@@ -28,6 +28,8 @@ class Fate(StrEnum):
     TWICE = "twice"
     CUT = "cut"
     """A body ends in the middle; other calls lose their reply."""
+    CORRUPT = "corrupt"
+    """A byte of a body is another one."""
     BUSY = "busy"
     BROKEN = "broken"
     FULL = "server-full"
@@ -94,6 +96,8 @@ class SimRemote:
                 if changes:
                     self.late.append(act)
                 raise Unreachable("No answer came in time.")
+            case Fate.CORRUPT:
+                pass
             case Fate.LOST_REPLY | Fate.CUT:
                 _unheard(act)
                 raise Unreachable("The answer was lost.")
@@ -126,7 +130,7 @@ class SimRemote:
             if fate is Fate.CUT and isinstance(piece, bytes):
                 yield piece[: len(piece) // 2]  # type: ignore[misc]  # half of the bytes are bytes
                 raise Unreachable("The connection broke in the middle.")
-            yield piece
+            yield _spoilt(piece) if fate is Fate.CORRUPT else piece
             self._gate(f"{name}:piece")
 
     # --- the port -----------------------------------------------------------------------------------------------------
@@ -213,6 +217,14 @@ class SimRemote:
 
     def close(self) -> None:
         self._inner.close()
+
+
+def _spoilt(piece: T) -> T:
+    if isinstance(piece, bytes) and piece:
+        return bytes([piece[0] ^ 1]) + piece[1:]  # type: ignore[return-value]  # bytes for bytes
+    if isinstance(piece, tuple):
+        return tuple(_spoilt(part) for part in piece)  # type: ignore[return-value]  # the same parts
+    return piece
 
 
 def _unheard(act: Callable[[], object]) -> None:

@@ -39,8 +39,19 @@ KINDS: dict[str, str] = {
     "folder-to-file": "type",
     "symlink": "type",
     "unreadable": "touch",
+    "meddle-edit": "edit",
+    "meddle-append": "edit",
+    "meddle-replace": "edit",
+    "meddle-delete": "delete",
+    "meddle-rename": "rename",
+    "meddle-fill": "create",
 }
-"""Every deed and the kind of change it makes, as the situation table counts it."""
+"""Every deed and the kind of change it makes, as the situation table counts it.
+
+Those that meddle act on the very thing a client's pass is just at.
+"""
+
+MEDDLING = tuple(kind for kind in KINDS if kind.startswith("meddle"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +81,15 @@ class Person:
         self._names = names
         self._now_ns = now_ns
         self._opened: tuple[LocalPath, bytes] | None = None
+        self._aim: LocalPath | None = None
 
-    def do(self, kind: str, dice: random.Random) -> Deed | None:
-        """Do a deed of this kind; None when nothing there allows it (also when the disk is full)."""
+    def do(self, kind: str, dice: random.Random, aim: LocalPath | None = None) -> Deed | None:
+        """Do a deed of this kind; None when nothing there allows it (also when the disk is full).
+
+        Args:
+            aim: where a client's pass is; what meddles acts there.
+        """
+        self._aim = aim
         act = getattr(self, "_" + kind.replace("-", "_"))
         if self.disk.away:
             return None
@@ -93,6 +110,9 @@ class Person:
         return [path for path, inode in self.disk.walk() if path[0] != PRIVATE and (not kinds or inode.kind in kinds)]
 
     def _one(self, dice: random.Random, *kinds: SeenKind) -> LocalPath | None:
+        if self._aim is not None:
+            inode = self.disk.find(self._aim)
+            return self._aim if inode is not None and (not kinds or inode.kind in kinds) else None
         found = self._all(*kinds)
         return found[int(dice.random() * len(found))] if found else None
 
@@ -218,6 +238,7 @@ class Person:
         self.disk.write(path, content)
         self.ledger.let_go(loaded)
         self.ledger.let_go(now, self._on_server() - tokens_of(loaded))
+        self.ledger.put_aside(tokens_of(now) - tokens_of(loaded))
         return (path,)
 
     def _delete(self, dice: random.Random) -> tuple[LocalPath, ...] | None:
@@ -331,4 +352,38 @@ class Person:
         if path is None:
             return None
         self.disk.chmod(path, readable=dice.random() < 0.5)
+        return (path,)
+
+    # --- what meddles: the deeds above, at the place where the client is ---------------------------------------------
+
+    def _meddle_edit(self, dice: random.Random) -> tuple[LocalPath, ...] | None:
+        return self._edit(dice) if self._aim else None
+
+    def _meddle_append(self, dice: random.Random) -> tuple[LocalPath, ...] | None:
+        return self._append(dice) if self._aim else None
+
+    def _meddle_replace(self, dice: random.Random) -> tuple[LocalPath, ...] | None:
+        return self._safe_save(dice) if self._aim else None
+
+    def _meddle_delete(self, dice: random.Random) -> tuple[LocalPath, ...] | None:
+        if not self._aim:
+            return None
+        inode = self.disk.find(self._aim)
+        return self._rmtree(dice) if inode is not None and inode.kind is SeenKind.FOLDER else self._delete(dice)
+
+    def _meddle_rename(self, dice: random.Random) -> tuple[LocalPath, ...] | None:
+        return self._rename(dice) if self._aim else None
+
+    def _meddle_fill(self, dice: random.Random) -> tuple[LocalPath, ...] | None:
+        """Put something where the client wants to put something, or into the folder it is at."""
+        if self._aim is None:
+            return None
+        inode = self.disk.find(self._aim)
+        path = (*self._aim, dice.choice(self._names)) if inode is not None else self._aim
+        if (inode is not None and inode.kind is not SeenKind.FOLDER) or self.disk.find(path) is not None:
+            return None
+        self.disk.make_file(path)
+        self.disk.write(
+            path, self.ledger.write(self.device, 20, f"came in between at {'/'.join(path)} on {self.device}")
+        )
         return (path,)

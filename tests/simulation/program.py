@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from tests.simulation.network import Fate
-from tests.simulation.people import KINDS
+from tests.simulation.people import KINDS, MEDDLING
 
 POINTS = (
     "put:checked", "put:done", "put", "put_small", "put_small:done", "move", "move:checked", "remove_file",
@@ -83,7 +83,7 @@ FLAVOURS = (
     "fat",
     "states",
 )
-_DEEDS = tuple(kind for kind in KINDS if kind not in ("case-rename", "unreadable"))
+_DEEDS = tuple(kind for kind in KINDS if kind not in ("case-rename", "unreadable", *MEDDLING))
 _BETWEEN = ("wait", "jump", "kill", "server-restart", "overflow", "deliver", "bring-back")
 _STATES = (
     "drop-state",
@@ -152,6 +152,8 @@ def _inner(dice: random.Random, flavour: str, who: int, clients: int, deeds: lis
     bits = dice.getrandbits(32)
     chance = dice.random()
     calm = flavour in ("plain", "names", "folding")
+    if dice.random() < 0.25:
+        return Step(dice.choice(MEDDLING), who, bits)
     if chance < (0.5 if calm else 0.2):
         return Step(dice.choice(deeds), who, bits)
     if chance < (0.8 if calm else 0.3):

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from blake3 import blake3
 from tests.simulation import dying
 from tests.simulation.backends import Backend, MemoryBackend
-from tests.simulation.judges import clashing, differences, disk_tree, halves, lost, power_loss
+from tests.simulation.judges import clashing, differences, disk_tree, halves, lost, not_live, power_loss
 from tests.simulation.ledger import Ledger, Token, tokens_of
 from tests.simulation.machine import Machine
 from tests.simulation.network import Fate
-from tests.simulation.people import KINDS, NAMES, ODD_NAMES, Deed, Person
+from tests.simulation.people import KINDS, MEDDLING, NAMES, ODD_NAMES, Deed, Person
 from tests.simulation.program import Program, Step
 
 from homestow.client.adapters.clock_memory import Killed, SimClock
@@ -35,6 +35,7 @@ _FAULT_OF: dict[str, str] = {
     Fate.LOST_REPLY: "lost-reply",
     Fate.TWICE: "lost-reply",
     Fate.CUT: "cut",
+    Fate.CORRUPT: "cut",
     Fate.BUSY: "refused",
     Fate.BROKEN: "refused",
     Fate.FULL: "refused",
@@ -46,6 +47,7 @@ _FAULT_OF: dict[str, str] = {
     "kill": "kill",
     "power": "power",
 }
+_SETS_BACK = frozenset(("power", "drop-state", "old-state", "disk-restore", "server-restore"))
 FAULTS = ("none", "lost-request", "lost-reply", "cut", "refused", "disk", "kill", "power")
 
 Cell = tuple[str, str, str]
@@ -76,6 +78,7 @@ class World:
         self.log: list[str] | None = None
         self._since: list[list[Deed]] = []
         self._running: list[Machine] = []
+        self._set_back = False
         names = ODD_NAMES if program.flavour in ("names", "folding") else NAMES
         self.machines: list[Machine] = []
         self.people: list[Person] = []
@@ -164,6 +167,8 @@ class World:
         problems = self.verdict.problems
         problems.extend(lost(self.ledger, self.backend))
         tree = self.backend.tree()
+        if not self._set_back:
+            problems.extend(not_live(self.ledger, tree))
         for machine in self.machines:
             found = list(differences(tree, machine.disk, machine.device))
             problems.extend(found)
@@ -241,7 +246,8 @@ class World:
 
     def _deed(self, step: Step, dice: random.Random) -> None:
         who = step.who % len(self.people)
-        deed = self.people[who].do(step.kind, dice)
+        aim = self.machines[who].at if step.kind in MEDDLING else None
+        deed = self.people[who].do(step.kind, dice, aim)
         self.trace(f"{self.people[who].device} {step.kind}: {deed.paths if deed is not None else None}")
         if deed is not None:
             for other in self._since:
@@ -276,6 +282,7 @@ class World:
         deeds.clear()
 
     def _befall(self, kind: str, machine: Machine, dice: random.Random) -> None:
+        self._set_back = self._set_back or kind in _SETS_BACK
         match kind:
             case "wait":
                 self.clock.advance(dice.choice((1, 5, 60, 3600, 90_000)))
