@@ -24,6 +24,7 @@ EPOCH_HEADER = "Homestow-Epoch"
 KEY_HEADER = "Idempotency-Key"
 MAX_JSON_BYTES = 1024 * 1024
 MAX_PAGE = 10_000
+MAX_FOLDERS = 10_000
 MAX_PACK_FILES = 4096
 MAX_PACK_BYTES = 64 * 1024 * 1024
 MAX_PACK_FILE_BYTES = 1024 * 1024
@@ -41,6 +42,7 @@ Time = Annotated[int, msgspec.Meta(ge=MIN_MTIME_NS, le=2**63 - 1)]
 DIGEST_FORM = "^[0-9a-f]{64}$"
 CURSOR_FORM = "^[0-9a-f]{32}-[0-9]{1,18}$"
 NAME_FORM = r"^(?!\.{1,2}$)[^/\x00]+$"
+PATH_FORM = r"^/?((?!\.{1,2}(/|$))[^/\x00]+(/(?!\.{1,2}(/|$))[^/\x00]+)*/?)?$"
 
 # What is written in the document only: the use cases check it and say what is wrong by their own codes.
 Name = Annotated[str, msgspec.Meta(extra_json_schema={"minLength": 1, "maxLength": 255, "pattern": NAME_FORM})]
@@ -48,6 +50,9 @@ Name = Annotated[str, msgspec.Meta(extra_json_schema={"minLength": 1, "maxLength
 
 DigestText = Annotated[str, msgspec.Meta(extra_json_schema={"pattern": DIGEST_FORM})]
 """BLAKE3 as 64 lower-case hexadecimal digits."""
+
+NewSecret = Annotated[str, msgspec.Meta(extra_json_schema={"minLength": 10, "maxLength": 1024})]
+"""A password to be, 10 to 1,024 characters (S46)."""
 
 BlockSize = Annotated[int, msgspec.Meta(ge=1, le=MAX_BLOCK_BYTES)]
 """Bytes of a block."""
@@ -112,10 +117,10 @@ class LoggedIn(Wire, frozen=True, kw_only=True):
 
 
 class Signup(Wire, frozen=True, kw_only=True):
-    """A new account, where the owner opened sign-up."""
+    """A new account, where the owner opened sign-up; `user`: see `server.rules.passwords.check_user_name`."""
 
     user: str
-    password: str
+    password: NewSecret
 
 
 class Me(Wire, frozen=True, kw_only=True, omit_defaults=False):
@@ -133,7 +138,7 @@ class NewPassword(Wire, frozen=True, kw_only=True):
     """Own password change; all other devices are logged out."""
 
     old: str
-    new: str
+    new: NewSecret
 
 
 class Device(Wire, frozen=True, kw_only=True, omit_defaults=False):
@@ -407,7 +412,7 @@ class PackFolders(Wire, frozen=True, kw_only=True):
     An existing folder of that name is taken as the answer: many clients may make one tree at once.
     """
 
-    folders: list[tuple[int, str]]
+    folders: list[tuple[Annotated[int, msgspec.Meta(ge=-MAX_FOLDERS, le=2**63 - 1)], Name]]
 
 
 class PackWanted(Wire, frozen=True, kw_only=True):
@@ -576,7 +581,7 @@ CALLS: tuple[Call, ...] = (
     ),
     Call(
         "resolve", "GET", "/roots/{root}/path", "The node at a path.",
-        (_ROOT, Param("path", str, "Names from the root's top, '/' between.", default="")),
+        (_ROOT, Param("path", str, "Names from the root's top, '/' between.", default="", pattern=PATH_FORM)),
         gives=Node, fails=(errors.NotFound, errors.BadName),
     ),
     Call("node", "GET", "/nodes/{node}", "One node.", (_NODE,), gives=Node, fails=_SEE),

@@ -33,8 +33,8 @@ from homestow.values.errors import (
 from homestow.values.ids import NodeId, RootId
 from homestow.values.nodes import Kind, Node
 from homestow.values.paths import check_name
+from homestow.wire.api import MAX_FOLDERS
 
-MAX_FOLDERS = 10_000
 _COPY_AT_ONCE = 64
 
 
