@@ -22,6 +22,7 @@ import xml.etree.ElementTree as Xml
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from bench.http_base import free_port
 
@@ -252,11 +253,11 @@ def _syncthing_config(home: Path, ids: list[str], gui: int, ports: list[int], at
     return str(key.text)
 
 
-def _syncthing_state(port: int, key: str) -> dict[str, object] | None:
+def _syncthing_state(port: int, key: str) -> dict[str, Any] | None:
     request = urllib.request.Request(f"http://127.0.0.1:{port}/rest/db/status?folder=bench", headers={"X-API-Key": key})
     try:
         with urllib.request.urlopen(request, timeout=2) as answer:
-            found: dict[str, object] = json.load(answer)
+            found: dict[str, Any] = json.load(answer)
             return found
     except OSError:
         return None
