@@ -35,6 +35,7 @@ class Row:
         kinds: the kind of filesystem of a device, such as {"B": "folding"}.
         problems: codes a device must show at the end.
         apart: devices whose disk may differ from the server at the end, with their tree.
+        variant: tells rows of one number apart.
         flat: the row makes sense on real folders too (L3).
     """
 
@@ -53,6 +54,7 @@ class Row:
     kinds: dict[str, str] = field(default_factory=dict)
     apart: dict[str, Tree] = field(default_factory=dict)
     flat: bool = True
+    variant: str = ""
 
     @property
     def devices(self) -> str:

@@ -6,16 +6,16 @@ Each row runs on simulated disks (L2) and, where it needs no hand inside a pass,
 from pathlib import Path
 
 import pytest
-
-from homestow.client.adapters.clock_memory import SimClock
+from tests.scenarios import basics, folders, kinds, races, states, transfers
 from tests.scenarios.real import maker
-from tests.simulation.servers import SERVERS
-from tests.scenarios import basics, folders, kinds, states, transfers
 from tests.scenarios.rows import Row
 from tests.scenarios.runner import Stage
+from tests.simulation.servers import SERVERS
+
+from homestow.client.adapters.clock_memory import SimClock
 
 SECTIONS = (basics, folders, kinds, transfers, states)
-ROWS = [row for section in SECTIONS for row in section.ROWS]
+ROWS = [row for section in SECTIONS for row in section.ROWS] + list(races.ROWS)
 WAITING = [row for section in SECTIONS for row in section.WAITING]
 
 
@@ -27,7 +27,7 @@ def orders(row: Row) -> list[str]:
 
 
 CASES = [(row, order) for row in ROWS for order in orders(row)]
-IDS = [f"SC-{row.id:03}{'-' + order if order and not row.order else ''}" for row, order in CASES]
+IDS = [f"SC-{row.id:03}{'-' + row.variant if row.variant else ''}{'-' + order if order and not row.order else ''}" for row, order in CASES]
 
 
 FLAT = [(row, order) for row, order in CASES if row.flat]
@@ -56,4 +56,5 @@ def test_the_first_sixty_are_all_here() -> None:
     gaps = {6, 12, 18, 24, 30, 36, 42, 48, 54, 60}
     known = {row.id for row in ROWS} | {waits.id for waits in WAITING}
     assert set(range(1, 61)) - gaps <= known
-    assert len(known) == len(ROWS) + len(WAITING)
+    assert len({(row.id, row.variant) for row in ROWS}) == len(ROWS)
+    assert {row.id for row in ROWS}.isdisjoint(waits.id for waits in WAITING)
