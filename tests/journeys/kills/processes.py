@@ -32,7 +32,8 @@ def environment(home: Path, more: Mapping[str, str] = {}) -> dict[str, str]:
     """What a command sees: nothing of the real home."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
     path = f"{REPOSITORY / 'src'}:{REPOSITORY}"
-    return {**kept, "PYTHONPATH": path, "HOME": str(home), "HOMESTOW_PASSWORD": PASSWORD, **more}
+    found = {**kept, "PYTHONPATH": path, "HOME": str(home), "HOMESTOW_PASSWORD": PASSWORD, **more}
+    return {name: value for name, value in found.items() if value}
 
 
 class Zygote:
@@ -216,18 +217,21 @@ class ClientProcess:
         self.url = url
         self.pid = 0
         self.killed_at: list[str] = []
+        self._known = False
 
     def begin(self, faults: str = "", *flags: str) -> None:
         """Begin `homestow sync --once`."""
         argv = ["sync", "-s", self.url, "-d", str(self.folder), "-u", self.user, "--once", *flags]
         more = {"HOMESTOW_FAULTS": faults} if faults else {}
-        self.pid = self._zygote.start(argv, self.home, self.log, {**more, "HOMESTOW_DEBUG": "1"})
+        known = {"HOMESTOW_PASSWORD": ""} if self._known else {}
+        self.pid = self._zygote.start(argv, self.home, self.log, {**more, **known, "HOMESTOW_DEBUG": "1"})
 
     def end(self) -> int:
         """Wait for its exit code; a kill at a point is remembered."""
         code = self._zygote.wait(self.pid)
         if code == -signal.SIGKILL and (point := last_kill(self.log)):
             self.killed_at.append(point)
+        self._known = self._known or code == 0
         return code
 
     def poll(self) -> int | None:

@@ -147,7 +147,7 @@ class News:
             item = trees.now(sent.item)
             if item > 0:
                 base, theirs = trees.synced.get(item), trees.there(item)
-                if base is not None and theirs is not None and theirs.rev == base.rev:
+                if base is not None and theirs is not None and theirs.rev == base.rev == sent.base_rev:
                     continue
                 done.append(sent.item)
                 if base is None or theirs is None or theirs.digest != sent.digest or theirs.rev != sent.base_rev + 1:

@@ -5,8 +5,8 @@ remembering overlap. Of larger files a few go at once, of very large ones severa
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from types import TracebackType
+from typing import NamedTuple
 
 from blake3 import blake3
 
@@ -19,7 +19,7 @@ from homestow.client.ports.state import OpenUpload, Sent
 from homestow.client.running.reading import ensure_still, opened, read_small
 from homestow.client.running.work import Work, in_packs, value_of
 from homestow.values.digests import BLOCK_SIZE, Digest
-from homestow.values.errors import CloudError, DigestMismatch, NotFound, PathTaken, Stale, Unreachable, UploadGone
+from homestow.values.errors import CloudError, DigestMismatch, NotFound, PathTaken, Stale, UploadGone
 from homestow.values.ids import NodeId
 from homestow.values.nodes import Node
 
@@ -32,8 +32,7 @@ DELTA_BYTES = 2 * BLOCK_SIZE
 """From here on, replacing content first asks which blocks the server has."""
 
 
-@dataclass(frozen=True, slots=True)
-class _File:
+class _File(NamedTuple):
     """A file to send: `rev` is the content it replaces, None for a new file at (parent, name)."""
 
     item: int
@@ -48,6 +47,7 @@ class Uploads:
 
     def __init__(self, work: Work) -> None:
         self._work = work
+        self._heard: list[int] = []
 
     def run(self, steps: Sequence[UploadNew | UploadContent]) -> None:
         """Send what the steps say, small files first."""
@@ -71,7 +71,7 @@ class Uploads:
         for file in rest:
             if file.mine.size > ALONE_BYTES:
                 self._run_alone(file)
-                work.remember()
+                self._remember()
 
     def _cancel_stale(self, items: set[int]) -> None:
         """A file that shrank to a small one may have left an upload behind (SC-135)."""
@@ -91,7 +91,6 @@ class Uploads:
 
         for pack, outcome in work.workers.run(send, self._read_packs(files, packs)):
             if isinstance(outcome, CloudError):
-                self._unheard([(file, content.digest) for file, content in pack], outcome)
                 for file, _ in pack:
                     work.failed(file.item, outcome)
                 continue
@@ -103,7 +102,7 @@ class Uploads:
                 except CloudError as error:
                     work.failed(file.item, error, file.parent)
             work.progress.small(pack[-1][0].path[-1], done, size)
-            work.remember()
+            self._remember()
             work.check_stop()
 
     def _read_packs(
@@ -121,19 +120,22 @@ class Uploads:
                     work.failed(item, error)
             work.check_stop()
             if pack:
+                offer(work, [(file, content.digest) for file, content in pack])
                 yield pack
 
-    def _unheard(self, files: list[tuple[_File, Digest | None]], error: CloudError) -> None:
-        """No answer came: what the server may have taken is remembered, so that it is known again as ours (SC-141)."""
-        if isinstance(error, Unreachable):
-            offered = [Sent(file.item, file.rev or 0, digest) for file, digest in files if digest is not None]
-            self._work.state.put_sent(offered)
+    def _remember(self) -> None:
+        """Remember what was done; only then may be forgotten what was offered for it."""
+        self._work.remember()
+        if self._heard:
+            self._work.state.drop_sent(self._heard)
+            self._heard.clear()
 
     def _sent(self, file: _File, digest: Digest | None, node: Node) -> None:
         """The server has the content now."""
         work = self._work
         if digest is None or (node.digest is not None and node.digest != digest):
             raise DigestMismatch(f"The server has other bytes of {file.path[-1]}.")
+        self._heard.append(file.item)
         work.counts.uploaded += 1
         work.counts.uploaded_bytes += file.mine.size
         work.acted_there(node)
@@ -167,7 +169,7 @@ class Uploads:
 
         for file, outcome in work.workers.run(send, files):
             self._finished(file, outcome)
-            work.remember()
+            self._remember()
             work.check_stop()
 
     def _run_alone(self, file: _File) -> None:
@@ -190,9 +192,6 @@ class Uploads:
         with work.answering(file.item, file.parent):
             try:
                 digest, node = value_of(outcome)
-            except Unreachable as error:
-                self._unheard([(file, file.mine.digest)], error)
-                raise
             finally:
                 if not isinstance(outcome, tuple):
                     work.progress.end(file.item, done=False)
@@ -201,6 +200,14 @@ class Uploads:
         if done:
             work.state.drop_upload(file.item)
             work.progress.end(file.item, done=True)
+
+
+def offer(work: Work, files: Sequence[tuple[_File, Digest | None]]) -> None:
+    """Remember what is about to be sent: if its answer is never heard, by a break or our own death, the server's new content is
+    known again as ours, also when the file was edited since (SC-141)."""
+    offered = [Sent(file.item, file.rev or 0, digest) for file, digest in files if digest is not None]
+    if offered:
+        work.state.put_sent(offered)
 
 
 def _small(file: _File, content: bytes) -> SmallFile:
@@ -259,6 +266,7 @@ class _Sending:
         file, work = self._file, self._work
         begin = work.remote.begin_upload
         size, mtime_ns, digest, key = file.mine.size, file.mine.mtime_ns, file.mine.digest, work.chance.key()
+        offer(work, [(file, digest)])  # the server may know the content, and then this is all
         if file.rev is None:
             state = begin(
                 size=size, mtime_ns=mtime_ns, block_size=self._block, digest=digest,
@@ -325,6 +333,7 @@ class _Sending:
             return file.mine.digest, state.done
         digest = Digest(self._hasher.hexdigest())
         ensure_still(self._reading, file.path)
+        offer(work, [(file, digest)])
         return digest, state.done or work.remote.finish(state.id, digest)
 
 
