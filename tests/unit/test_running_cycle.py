@@ -461,6 +461,27 @@ def test_hints_find_what_changed() -> None:
     assert other.files() == {"D": None, "E": None, "D/a": b"1"}
 
 
+def test_hints_of_a_folder_that_is_no_more() -> None:
+    """A folder that is removed or renamed in a stroke with what is in it is hinted by its old path too: that holds nothing up."""
+    _, one, other = two()
+    for name in ("D", "D/gone", "D/old"):
+        one.disk.mkdir(at(name))
+    one.write("D/gone/a", "1")
+    one.write("D/old/b", "2")
+    settle(one, other, rounds=1)
+    one.disk.remove(at("D/gone/a"))
+    one.disk.rmdir(at("D/gone"))
+    one.write("D/old/b", "3")
+    one.disk.rename(at("D/old"), at("D/new"))
+    # The watcher may tell of what was in the folder before it tells of the folder.
+    one.cycle.run_pass(Hints([at("D/gone"), at("D/old")], everything=False))
+    outcome = one.cycle.run_pass(Hints([at("D/gone"), at("D"), at("D/old")], everything=False))
+    other.sync()
+
+    assert not outcome.problems
+    assert other.files() == {"D": None, "D/new": None, "D/new/b": b"3"}
+
+
 def test_stop_is_heard() -> None:
     """A run that is asked to stop ends in a sound state, and the next one continues."""
     server, clock = MemoryServer(), SimClock()

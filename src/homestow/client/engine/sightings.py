@@ -67,6 +67,8 @@ class Scan:
         self._todo: list[tuple[int, LocalPath]] = [(trees.top, ())] if folders is None else list(folders)
         self._result = Sightings()
         self._missing: set[int] = set()
+        self._taken: set[int] = set()
+        self._unread: dict[int, Held] = {}
         self._files: list[_Entry] = []
         self._folders: list[_Entry] = []
         self._lost_folders: dict[int, int] | None = None
@@ -84,12 +86,13 @@ class Scan:
         return self._todo.pop()
 
     def failed(self, folder: int, path: LocalPath, code: str, reason: str) -> None:
-        """The folder could not be listed; it and all below stay as they were (R17)."""
-        self._result.held_in.append((folder, Held(path, code, reason)))
+        """The folder could not be listed; it and all below stay as they were (R17), unless others show where it went."""
+        self._unread[folder] = Held(path, code, reason)
 
     def take(self, folder: int, path: LocalPath, listing: list[Seen]) -> None:
         """Compare a listing with what the folder held. This is the loop that a pass over many files spends its time in."""
         trees = self._trees
+        self._taken.add(folder)
         local, synced, todo = trees.local, trees.synced, self._todo
         kids: dict[str, int] = {}
         for item in trees.kids_here(folder):
@@ -263,6 +266,11 @@ class Scan:
         for item in sorted((*gone, *displaced), key=abs):
             if item not in self._placed:
                 self._result.updates[item] = None
+        updates = self._result.updates
+        for folder, held in self._unread.items():
+            # A path that a hint named may be no more: the folder was listed elsewhere, or the one above shows it gone.
+            if folder not in self._taken and (folder not in updates or updates[folder] is not None):
+                self._result.held_in.append((folder, held))
         return self._result
 
     def _gone(self) -> list[int]:

@@ -58,6 +58,9 @@ class Looking:
         for item in self._unread:
             if (path_here := self._path(item)) is not None:
                 found[item] = path_here
+                # The folder above tells whether it is still there.
+                above, known = self._nearest(path_here[:-1])
+                found.setdefault(above, known)
         return list(found.items())
 
     def _nearest(self, path: LocalPath) -> tuple[int, LocalPath]:
