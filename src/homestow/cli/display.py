@@ -1,7 +1,6 @@
 """What people see of a running sync: a status block redrawn in a terminal, plain lines anywhere else. Words only, no deciding."""
 
 import os
-import shutil
 import sys
 import threading
 import unicodedata
@@ -67,6 +66,17 @@ def _columns(text: str) -> int:
         0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in "WF" else 1
         for letter in text
     )
+
+
+def _columns_of_terminal() -> int:
+    # As shutil asks, which is slow to import.
+    try:
+        return int(os.environ.get("COLUMNS", "")) or 80
+    except ValueError:
+        try:
+            return os.get_terminal_size(sys.stderr.fileno()).columns or 80
+        except (OSError, ValueError):
+            return 80
 
 
 def _counted(number: int, one: str, more: str) -> str:
@@ -212,7 +222,7 @@ class Board:
         while not self._stop.wait(_REDRAW_S if self._terminal else _PLAIN_LINE_S):
             seen = self._look()
             if self._terminal:
-                width = shutil.get_terminal_size().columns - 1
+                width = _columns_of_terminal() - 1
                 self._draw(block(seen, self._problems, width))
             elif seen.doing not in (Doing.IDLE, Doing.PAUSED) and (line := headline(seen)) != told:
                 told = line

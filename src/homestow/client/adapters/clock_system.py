@@ -2,11 +2,14 @@
 
 import queue
 import secrets
+import threading
 import time
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -46,7 +49,19 @@ class ThreadWorkers:
 
     def __init__(self, count: int, ahead: int = 2) -> None:
         self._window = max(1, count) + max(0, ahead)
-        self._pool = ThreadPoolExecutor(max_workers=max(1, count), thread_name_prefix="homestow-worker")
+        self._count = max(1, count)
+        self._started: ThreadPoolExecutor | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def _pool(self) -> "ThreadPoolExecutor":
+        """The threads; a pass without work does without them."""
+        with self._lock:
+            if self._started is None:
+                from concurrent.futures import ThreadPoolExecutor
+
+                self._started = ThreadPoolExecutor(max_workers=self._count, thread_name_prefix="homestow-worker")
+            return self._started
 
     def run(self, work: Callable[[T], R], items: Iterable[T]) -> Generator[tuple[T, R | BaseException], None, None]:
         """Outcomes as they come, in no order; an exception of `work` is the outcome of its item.
@@ -76,4 +91,7 @@ class ThreadWorkers:
 
     def close(self) -> None:
         """Let the threads end; waits for work under way."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        with self._lock:
+            pool, self._started = self._started, None
+        if pool is not None:
+            pool.shutdown(wait=True, cancel_futures=True)

@@ -1,13 +1,12 @@
 """Where a server is."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from homestow.values.errors import BadSettings
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """Where a server is: `path` of a unix socket, or host and port; `prefix` stands before every path of the API."""
 
     host: str

@@ -388,9 +388,10 @@ class HttpClient:
                 raise
             return sock
         failed: OSError = OSError(errno.EHOSTUNREACH, os.strerror(errno.EHOSTUNREACH))
-        for family, kind, protocol, _, place in socket.getaddrinfo(
-            self.address.host, self.address.port, type=socket.SOCK_STREAM
-        ):
+        host = self.address.host
+        # As bytes: of text, Python would load its tables of international names even for plain ones.
+        asked = host.encode() if host.isascii() else host
+        for family, kind, protocol, _, place in socket.getaddrinfo(asked, self.address.port, type=socket.SOCK_STREAM):
             sock = socket.socket(family, kind, protocol)
             try:
                 sock.settimeout(max(0.001, deadline - time.monotonic()))

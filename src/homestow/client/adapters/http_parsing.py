@@ -1,7 +1,7 @@
 """The head of an HTTP/1.1 answer, read strictly: what two readers could take differently is refused (RFC 9112)."""
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from homestow.values.errors import NotHomestow
 
@@ -12,8 +12,7 @@ _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?")
 _MAX_HEADERS = 128
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """Status, headers by lower-case name (repeated ones joined by ", "), and whether the connection stays open."""
 
     status: int
@@ -21,8 +20,7 @@ class Head:
     keep_alive: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Framing:
+class Framing(NamedTuple):
     """How a body ends: chunked (True), by `length` (False), or with the connection (None)."""
 
     chunked: bool | None

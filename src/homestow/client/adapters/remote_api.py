@@ -1,6 +1,5 @@
 """The server over its native API, as the sync client needs it (see `ports.remote`)."""
 
-import logging
 import re
 import threading
 from collections import OrderedDict
@@ -20,8 +19,6 @@ from homestow.wire import api, packs
 
 __all__ = ["ApiRemote", "login"]
 
-log = logging.getLogger(__name__)
-
 _BIGGEST: Final = 2**63 - 1
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(?:\d{1,19}|\*)")
 _TAGS: Final = 1024
@@ -35,7 +32,10 @@ Refused = Callable[[Node, CloudError], None]
 
 
 def _log_refused(node: Node, reason: CloudError) -> None:
-    log.warning("the server told of a node that is refused: %s", reason.message, extra={"node": node.id})
+    import logging  # seldom needed, and a start should be quick
+
+    text = "the server told of a node that is refused: %s"
+    logging.getLogger(__name__).warning(text, reason.message, extra={"node": node.id})
 
 
 class ApiRemote:

@@ -7,6 +7,7 @@ The side is followed in the mind: each step that is chosen changes who has which
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import NamedTuple
 
 from homestow.client.engine.compare import Place, passing_name
 from homestow.client.engine.steps import (
@@ -32,8 +33,7 @@ class Want(Enum):
     DELETE = "delete"
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
+class Side(NamedTuple):
     """One side as the schedule needs it: who is there and where, and the steps that change it."""
 
     top: int

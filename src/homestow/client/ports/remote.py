@@ -6,8 +6,7 @@ several threads at once.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from homestow.values.digests import Digest
 from homestow.values.errors import CloudError
@@ -15,8 +14,7 @@ from homestow.values.ids import NodeId, RootId
 from homestow.values.nodes import Node
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteRoot:
+class RemoteRoot(NamedTuple):
     """The root a job keeps in step; `top` is its top folder's node, `change` its newest change number."""
 
     id: RootId
@@ -27,8 +25,7 @@ class RemoteRoot:
     change: int
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """What one pack or block may hold at most, in files and bytes."""
 
     pack_files: int
@@ -37,8 +34,7 @@ class Limits:
     block_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class TreePart:
+class TreePart(NamedTuple):
     """A page of all nodes; `cursor` is where the feed continues once the last page (`next` None) was taken."""
 
     nodes: Sequence[Node]
@@ -46,8 +42,7 @@ class TreePart:
     cursor: str
 
 
-@dataclass(frozen=True, slots=True)
-class Feed:
+class Feed(NamedTuple):
     """Latest states since a cursor; a gone folder stands for everything in it."""
 
     nodes: Sequence[Node]
@@ -55,8 +50,7 @@ class Feed:
     more: bool
 
 
-@dataclass(frozen=True, slots=True)
-class SmallFile:
+class SmallFile(NamedTuple):
     """A file to send in a pack: new at (parent, name), or new content of `node` over `base`."""
 
     content: bytes
@@ -68,8 +62,7 @@ class SmallFile:
     base: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class UploadState:
+class UploadState(NamedTuple):
     """An upload as the server knows it: received ranges [start, stop) in bytes, `done` once it is published."""
 
     id: str

@@ -5,8 +5,7 @@ store need not flush at every step, but each `save` is whole or not at all.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from homestow.client.engine.seen import Stamp
 from homestow.client.engine.steps import Held
@@ -14,8 +13,7 @@ from homestow.client.engine.trees import LocalItem, RemoteItem, SyncedItem, Tree
 from homestow.values.digests import Digest
 
 
-@dataclass(frozen=True, slots=True)
-class Life:
+class Life(NamedTuple):
     """Which root of which life of which store the trees are about; `top` is the root's top folder node."""
 
     epoch: str
@@ -23,8 +21,7 @@ class Life:
     top: int
 
 
-@dataclass(frozen=True, slots=True)
-class Saved:
+class Saved(NamedTuple):
     """All that a run starts from; `life` and `cursor` are None in a new store. In overlays None means gone on that side."""
 
     life: Life | None
@@ -34,8 +31,7 @@ class Saved:
     remote: dict[int, RemoteItem | None]
 
 
-@dataclass(frozen=True, slots=True)
-class OpenUpload:
+class OpenUpload(NamedTuple):
     """An upload under way: for which state of which local file, over which content (None: a new file)."""
 
     item: int
@@ -45,8 +41,7 @@ class OpenUpload:
     block_size: int
 
 
-@dataclass(frozen=True, slots=True)
-class OpenDownload:
+class OpenDownload(NamedTuple):
     """A download under way: which content, under which staging key, and the ranges [start, stop) that are durable."""
 
     item: int
@@ -55,8 +50,7 @@ class OpenDownload:
     have: tuple[tuple[int, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(NamedTuple):
     """Content we offered for a node without having heard the answer: if the server shows it, it was ours (SC-141)."""
 
     item: int

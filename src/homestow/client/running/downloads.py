@@ -5,8 +5,8 @@ remembered, so that a later run asks only for the rest (P7).
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
+from typing import NamedTuple
 
 from blake3 import blake3
 
@@ -32,8 +32,7 @@ _SPARE_BYTES = 16 * 1024 * 1024
 """So much is left free on disk."""
 
 
-@dataclass(frozen=True, slots=True)
-class _File:
+class _File(NamedTuple):
     """A file to bring: `expect` is the local file it replaces, None for a new one in the folder `parent`."""
 
     item: int

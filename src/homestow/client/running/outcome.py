@@ -1,8 +1,9 @@
 """How a pass ended, for people and for exit codes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from homestow.client.engine.steps import Brake, Held
 
@@ -37,8 +38,7 @@ class Counts:
         return self.uploaded + self.downloaded + self.folders + self.moves + self.deletes + self.conflicts
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How a pass or run ended.
 
     Attributes:
@@ -51,6 +51,6 @@ class Outcome:
 
     ending: Ending
     counts: Counts
-    problems: Sequence[Held] = field(default=())
+    problems: Sequence[Held] = ()
     brake: Brake | None = None
     trouble: tuple[str, str] | None = None

@@ -1,9 +1,9 @@
 """What is going on, as a small record that a terminal or a status page reads from another thread; nothing is printed here."""
 
 from collections import deque
-from dataclasses import dataclass
 from enum import StrEnum
 from threading import Lock
+from typing import NamedTuple
 
 from homestow.client.ports.clock import Clock
 
@@ -23,8 +23,7 @@ class Doing(StrEnum):
     """For the server or the disk to come back; `why` says for what."""
 
 
-@dataclass(frozen=True, slots=True)
-class Transfer:
+class Transfer(NamedTuple):
     """One file on its way; `up` to the server."""
 
     name: str
@@ -33,8 +32,7 @@ class Transfer:
     size_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """One look at a job.
 
     Attributes:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from homestow.client.engine.feed import remote_item
 from homestow.client.engine.steps import Held
@@ -63,8 +63,7 @@ class Trouble(Exception):
         self.error = error
 
 
-@dataclass(frozen=True, slots=True)
-class _Wait:
+class _Wait(NamedTuple):
     """An item that failed: not before `until` (monotonic seconds), after so many tries."""
 
     until: float

@@ -13,7 +13,6 @@ expected goes, a download goes back to staging, and anything else is somebody's 
 
 import errno
 import fcntl
-import logging
 import os
 import re
 import secrets
@@ -27,11 +26,15 @@ from homestow.values.errors import BadName, StoreLocked
 from homestow.values.faults import faultpoint
 from homestow.values.paths import check_name, with_suffix
 
-log = logging.getLogger(__name__)
-
 _ASIDE = re.compile(r"([A-Za-z0-9-]{1,64})\.(\d+)\.(\d+)\.(-?\d+)\.(\d+)")
 _UNSTABLE = frozenset({"vfat", "msdos", "exfat", "fuseblk", "fuse.sshfs", "cifs", "smb3", "9p"})
 _STEPS_NS = (1, 100, 1_000, 1_000_000, 10_000_000, 1_000_000_000, 2_000_000_000)
+
+
+def _warn(what: str, **facts: str) -> None:
+    import logging  # seldom needed, and a start should be quick
+
+    logging.getLogger(__name__).warning(what, extra=facts)
 
 
 class PrivateFolder:
@@ -100,7 +103,7 @@ class PrivateFolder:
                     raise
                 folder = self._top
                 continue
-            log.warning("an edit made in the last moment was kept under a new name", extra={"kept_as": name})
+            _warn("an edit made in the last moment was kept under a new name", kept_as=name)
             return
 
     # --- after a kill --------------------------------------------------------------------------------------------------
@@ -173,7 +176,7 @@ def _own(shown: Path, fd: int) -> None:
         try:
             os.fchmod(fd, 0o700)
         except PermissionError:
-            log.warning("this disk keeps no permissions; others may read files on their way", extra={"path": shown})
+            _warn("this disk keeps no permissions; others may read files on their way", path=str(shown))
 
 
 def _subfolder(fd: int, name: bytes) -> int:
