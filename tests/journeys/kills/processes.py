@@ -219,9 +219,10 @@ class ClientProcess:
         self.killed_at: list[str] = []
         self._known = False
 
-    def begin(self, faults: str = "", *flags: str) -> None:
-        """Begin `homestow sync --once`."""
-        argv = ["sync", "-s", self.url, "-d", str(self.folder), "-u", self.user, "--once", *flags]
+    def begin(self, faults: str = "", *flags: str, once: bool = True) -> None:
+        """Begin `homestow sync`, until both sides are settled or on and on."""
+        ends = ["--once"] if once else []
+        argv = ["sync", "-s", self.url, "-d", str(self.folder), "-u", self.user, *ends, *flags]
         more = {"HOMESTOW_FAULTS": faults} if faults else {}
         known = {"HOMESTOW_PASSWORD": ""} if self._known else {}
         self.pid = self._zygote.start(argv, self.home, self.log, {**more, **known, "HOMESTOW_DEBUG": "1"})
