@@ -48,6 +48,8 @@ def serve(data: Path, until_stdin_closes: bool, **flags: str | bool | None) -> N
         if getattr(settings, name) is not None:
             raise Trouble(f"{flag} is not there yet: this version serves HTTP. Leave {name} out.", USAGE)
     log_to_stderr(settings.log_level)
+    if not settings.access_log:
+        logging.getLogger("homestow.access").setLevel(logging.WARNING)
     if until_stdin_closes:
         _stop_with_parent()
     run(data, settings)

@@ -60,6 +60,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         rescan_minutes: how often roots are compared with the disk, 0: only at start; watch: whether changes made outside
             are noticed at once.
         backup_key: secret that makes backups tamper-proof; at least 16 characters.
+        access_log: tell every request too.
         log_level: what is told: debug, info, warning or error.
     """
 
@@ -82,6 +83,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     rescan_minutes: Annotated[int, msgspec.Meta(ge=0, le=10_080)] = 60
     watch: bool = True
     backup_key: Secret | None = None
+    access_log: bool = False
     log_level: Annotated[str, msgspec.Meta(pattern="^(debug|info|warning|error)$")] = "info"
 
     def retention(self) -> Retention:
@@ -105,7 +107,7 @@ _RANGES = {
     "rescan_minutes": "a whole number from 0 to 10080",
     "quota": "a whole number of bytes, 0 or more",
     "trusted_proxies": 'a list of addresses such as ["192.168.1.2"]',
-    **dict.fromkeys(("allow_plain", "signup", "watch"), "true or false"),
+    **dict.fromkeys(("allow_plain", "signup", "watch", "access_log"), "true or false"),
     **dict.fromkeys(("versions_all_days", "versions_daily_days", "trash_days"), "a whole number from 0 to 36500"),
 }
 

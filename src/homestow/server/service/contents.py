@@ -86,6 +86,13 @@ class Contents:
             raise NotFound("This content is not kept (any more).")
         return self._open_version(row, version)
 
+    def at_hand(self, row: NodeRow) -> OpenContent | None:
+        """The present content of a file when disk and row agree; None when that needs a closer look, which may take long."""
+        try:
+            return self._matching(row)
+        except ContentMissing:
+            return None
+
     def _open_version(self, row: NodeRow, version: VersionRow) -> OpenContent:
         opened = self._stores.get(row.root).open_kept(version.kept)
         if opened.stat.size != version.size:

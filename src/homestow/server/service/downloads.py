@@ -36,6 +36,15 @@ class Downloads:
         """
         return self._contents.open(self._access.node(who, node, Rights.READ, Kind.FILE), rev)
 
+    def content_at_hand(self, who: Principal, node: NodeId, rev: int | None = None) -> OpenContent | None:
+        """The same in a few microseconds, for what is asked for most; None when it takes `content` to answer.
+
+        Raises:
+            NotFound, WrongKind: as `content`.
+        """
+        row = self._access.node(who, node, Rights.READ, Kind.FILE)
+        return self._contents.at_hand(row) if rev is None or rev == row.rev else None
+
     def block_digests(
         self, who: Principal, node: NodeId, rev: int | None = None, block_size: int = 4 * 1024 * 1024
     ) -> tuple[OpenContent, list[Digest]]:

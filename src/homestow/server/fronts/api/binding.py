@@ -114,7 +114,7 @@ class Bench:
                 result = use(self.services, self.who(ask), ask, message)
                 return None if result is None else _encode(result)
 
-            answer = await (self.border.grouped(work) if short else self.border.run(work))
+            answer = await (self.border.short(work) if short else self.border.run(work))
             return self.json(call, None if call.gives is Body.NONE else answer)
 
         return self.guarded(call, handle)

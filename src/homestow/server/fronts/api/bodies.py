@@ -83,7 +83,11 @@ class Bodies:
             who = self._bench.who(ask)
             return self._services.downloads.content(who, node_of(ask), ask.maybe_number("rev"))
 
-        content = await self._border.grouped(work)
+        def at_hand() -> OpenContent | None:
+            who = self._bench.who(ask)
+            return self._services.downloads.content_at_hand(who, node_of(ask), ask.maybe_number("rev"))
+
+        content = await self._border.short(work, at_hand)
         facts = Facts(
             size=content.size,
             etag=EntityTag(content.etag.strip('"')),

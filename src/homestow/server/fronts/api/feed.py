@@ -54,7 +54,7 @@ class Feed:
         try:
             while True:
                 event.clear()
-                page = await self._bench.border.grouped(lambda: self._page(ask, root))
+                page = await self._bench.border.short(lambda: self._page(ask, root))
                 left = deadline - self._loop.time()
                 if page.nodes or page.more or left <= 0 or not await _wait(event, request, min(left, _REVOKE_S)):
                     break
