@@ -151,7 +151,7 @@ class Rig:
             self._main = asyncio.current_task()
             border = Border()
             router = Router()
-            feed = add_routes(router, Bench(self.services, border))
+            feed = self._feed = add_routes(router, Bench(self.services, border))
             server = HttpServer(router, limits=self._limits or Limits(shutdown_s=1.0))
             try:
                 address = await server.listen_tcp("127.0.0.1", 0)
@@ -270,6 +270,10 @@ class Rig:
                 assert not left, left
 
         asyncio.run_coroutine_threadsafe(wait(), self._loop).result(30)
+
+    def waiting(self) -> list[object]:
+        """Readers of the feed that wait for changes."""
+        return [event for events in list(self._feed._waiting.values()) for event in list(events)]
 
     # --- short forms --------------------------------------------------------------------------------------------------
 
