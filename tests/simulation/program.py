@@ -109,9 +109,10 @@ def draw(seed: int, flavour: str | None = None) -> Program:
         deeds += ["unreadable"]
     steps: list[Step] = []
     for _ in range(dice.randint(3, 12)):
+        aim = dice.getrandbits(32)  # deeds with the same dice hit the same thing on trees that are alike
         for who in range(clients):
             for _ in range(dice.choice((0, 1, 1, 2, 3))):
-                steps.append(Step(dice.choice(deeds), who, dice.getrandbits(32)))
+                steps.append(Step(dice.choice(deeds), who, aim if dice.random() < 0.5 else dice.getrandbits(32)))
         if dice.random() < 0.25:
             steps.append(_befall(dice, flavour, clients))
         order = dice.sample(range(clients), dice.randint(1, clients))
@@ -134,8 +135,8 @@ def _befall(dice: random.Random, flavour: str, clients: int) -> Step:
 
 def _pass(dice: random.Random, flavour: str, who: int, clients: int, deeds: list[str]) -> Step:
     events: list[Event] = []
-    if dice.random() < 0.7:
-        events.extend(_event(dice, flavour, who, clients, deeds) for _ in range(dice.choice((1, 1, 2, 3))))
+    if dice.random() < 0.75:
+        events.extend(_event(dice, flavour, who, clients, deeds) for _ in range(dice.choice((1, 1, 2, 3, 4))))
     return Step("pass", who, dice.getrandbits(32), tuple(events))
 
 

@@ -324,6 +324,9 @@ class Executor:
         path = work.path(item)
         if folder:
             work.tree.remove_folder(path)
+            for below in list(work.trees.all_here(item)):
+                # It was empty, so whatever was believed to be in it went by another hand.
+                work.trees.set_here(below, None)
         else:
             work.tree.remove_file(path, work.here(item).stamp)
         work.acted_here()

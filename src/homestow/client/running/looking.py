@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from homestow.client.engine.sightings import Scan, Sightings
 from homestow.client.engine.steps import Held
-from homestow.client.ports.localtree import LocalPath, LocalTree, LocalTrouble, Seen
+from homestow.client.ports.localtree import LocalPath, LocalTree, LocalTrouble, Seen, SeenKind
 from homestow.client.ports.watcher import Hints
 from homestow.client.running.work import Work
 
@@ -93,9 +93,34 @@ class Looking:
     def _unread(self) -> set[int]:
         return {item for item, held in self._held.items() if any(one.code in _UNREAD for one in held)}
 
+    def _where_known(self, folders: Iterable[tuple[int, LocalPath]]) -> list[tuple[int, LocalPath]]:
+        """The folders whose path still shows them; for another one the nearest above that does, which tells where it went.
+
+        What lies at a path where another folder is now must not be taken for what the known one holds.
+        """
+        work, found = self._work, dict[int, LocalPath]()
+        for folder, path in folders:
+            while path:
+                mine = work.trees.here(folder)
+                try:
+                    seen = work.tree.look(path)
+                except LocalTrouble:
+                    break  # listing it will say why
+                if (
+                    mine is not None
+                    and seen is not None
+                    and (seen.kind, seen.stamp.inode) == (SeenKind.FOLDER, mine.inode)
+                ):
+                    break
+                folder, path = (work.trees.top, ()) if mine is None else (mine.parent, path[:-1])
+            found[folder] = path
+        return list(found.items())
+
     def _scan(self, folders: list[tuple[int, LocalPath]] | None) -> None:
         """Look at the disk and take what is found into the local tree."""
         work = self._work
+        if folders is not None:
+            folders = self._where_known(folders)
         scan = Scan(work.trees, work.tree.facts, folders)
         listings = _Listings(work.tree, deep=folders is None)
         looked: list[int] = []
