@@ -1,16 +1,17 @@
 """Who may do what: every call, asked by everybody. Generated from the table, so that no new call is forgotten (S09, S54)."""
 
 import re
+import socket
 from collections.abc import Iterator
 
 import pytest
-from tests.fronts.api.asks import GOOD, NEEDS, UNKNOWN, UPLOADS, send
-from tests.fronts.api.rig import PASSWORD, PEOPLE, Answer, Rig, is_ours
+from tests.fronts.api.asks import GOOD, NEEDS, UNKNOWN, UPLOADS, begun, send
+from tests.fronts.api.rig import PASSWORD, PEOPLE, Answer, Rig, digest_of, is_ours, new, pack
 from tests.fronts.api.rig import rig as open_rig
 
 from homestow.server.rules.access import Rights
 from homestow.values.ids import DeviceId
-from homestow.wire.api import CALLS, Call
+from homestow.wire.api import CALLS, PREFIX, Call
 
 BY_CALL = pytest.mark.parametrize("call", CALLS, ids=lambda call: call.name)
 ABOUT_A_ROOT = [call for call in CALLS if call.name in NEEDS]
@@ -147,8 +148,6 @@ def test_ids_of_another_root_in_a_body(shared: Rig) -> None:
 
 def test_content_known_to_others_is_not_known_to_you(shared: Rig) -> None:
     """S110: an upload is finished at once only when its sender can read that content anyway."""
-    from tests.fronts.api.rig import digest_of
-
     content = b"only anna has this" * 4096  # small content is sent sooner than it is looked up
     shared.put("only-annas", content)
     message = {"name": "copy", "size": len(content), "digest": digest_of(content)}
@@ -176,8 +175,6 @@ def test_trash_is_for_those_who_may_write(shared: Rig) -> None:
 
 def test_rights_that_are_taken_end_at_once(shared: Rig) -> None:
     """What a member could see a moment ago is not there for one who is no member any more; uploads under way stop."""
-    from tests.fronts.api.asks import begun
-
     node = shared.put("for-ben-too")
     upload = begun(shared, "ben")
     assert shared.ask("GET", f"/nodes/{node.id}/content", user="ben").status == 200
@@ -203,3 +200,52 @@ def test_fields_that_are_not_yours_are_no_fields(shared: Rig) -> None:
     me = shared.ask("GET", "/me", token=token).json()
     assert (me["user"], me["admin"]) == ("eve", False)
     assert shared.ask("POST", "/admin", {"name": "user list"}, token=token).status == 403
+
+
+@pytest.mark.parametrize("taken", ["login", "right"])
+@pytest.mark.parametrize("kind", ["file", "content", "pack", "block"])
+def test_what_is_taken_away_while_bytes_come_in(rig: Rig, kind: str, taken: str) -> None:
+    """S49: a body under way is published only when its sender still may at its end; nothing of it is left otherwise."""
+    size = 1024 * 1024
+    entered = rig.services.accounts.log_in("ben", PASSWORD, "phone", "")
+    file = rig.put("file")
+    body = b"x" * size
+    if kind == "pack":
+        body = pack(*(new(rig.top, f"p{number}", b"x" * (size // 4)) for number in range(4)))
+    upload = begun(rig, "ben", body) if kind == "block" else ""
+    path = {
+        "file": f"PUT {PREFIX}/nodes/{rig.top}/files?name=late",
+        "content": f"PUT {PREFIX}/nodes/{file.id}/content?base=1",
+        "pack": f"POST {PREFIX}/roots/{rig.root}/pack",
+        "block": f"PUT {PREFIX}/uploads/{upload}/blocks/0",
+    }[kind]
+    with socket.create_connection((rig.host, rig.port), timeout=20) as sock:
+        sock.sendall(
+            f"{path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {entered.token}\r\nExpect: 100-continue\r\n"
+            f"Content-Type: application/x-homestow-pack\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        )
+        assert sock.recv(100).startswith(b"HTTP/1.1 100 ")
+        sock.sendall(body[: size // 2])
+        if taken == "login":
+            rig.services.accounts.log_out(entered.principal)
+        else:
+            rig.roots.give(rig.root, rig.account("ben"), Rights.READ)
+        sock.sendall(body[size // 2 :])
+        status = int(sock.recv(4096).split(b" ", 2)[1])
+    assert status == (401 if taken == "login" else 403)
+    rig.quiet()
+    assert rig.names() == ["file"]
+    assert rig.read(file.id) == b"1"
+    if kind != "block":
+        rig.nothing_left_over()
+
+
+def test_a_pack_is_refused_before_its_bytes(rig: Rig) -> None:
+    """Who may not write learns it before sending 64 MiB."""
+    for user, status in (("cora", b"403"), ("dan", b"404")):
+        with socket.create_connection((rig.host, rig.port), timeout=20) as sock:
+            sock.sendall(
+                f"POST {PREFIX}/roots/{rig.root}/pack HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {rig.token(user)}\r\n"
+                f"Expect: 100-continue\r\nContent-Type: application/x-homestow-pack\r\nContent-Length: 5000\r\n\r\n".encode()
+            )
+            assert sock.recv(4096).split(b" ", 2)[1] == status

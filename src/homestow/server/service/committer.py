@@ -202,6 +202,9 @@ class Committer:
                 ready.append(work)
             except CloudError as error:
                 work.error = error
+            except Exception:  # noqa: BLE001 - part of the outer loop: what cannot be checked must not fail the others
+                _log.exception("a change could not be checked")
+                work.error = ServerError("The server failed inside; its log says more.")
         return ready
 
     def _sync_staged(self, works: list[Work[Any]]) -> list[Work[Any]]:

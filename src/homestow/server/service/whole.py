@@ -121,7 +121,7 @@ class WholeFiles:
             TooLarge: too many files or bytes.
             StorageFull, StorageFailed: nothing more could be stored; nothing of the pack was published.
         """
-        self._access.root(who, root, Rights.WRITE)
+        self.check(who, root)
         if len(items) > MAX_PACK_FILES or sum(len(data) for _, data in items) > MAX_PACK_BYTES:
             raise TooLarge("A pack has at most 4,096 files and 64 MiB.", limit=MAX_PACK_FILES)
         store = self._stores.get(root)
@@ -144,6 +144,10 @@ class WholeFiles:
         for at, outcome in zip(places, done, strict=True):
             outcomes[at] = outcome
         return [outcome if outcome is not None else Outcome() for outcome in outcomes]
+
+    def check(self, who: Principal, root: RootId) -> None:
+        """Let somebody put files into a root, or not. Raises `NotFound`, `Forbidden`."""
+        self._access.root(who, root, Rights.WRITE)
 
     def store(self, root: RootId) -> Content:
         """The store of a root."""
@@ -262,9 +266,11 @@ class FileSink:
             Incomplete: fewer bytes than announced; fact `missing`.
             DigestMismatch: not the declared bytes.
             NotFound, PathTaken, Stale, QuotaExceeded: it does not fit (any more).
+            NotFound, Forbidden: the right to write was taken away while the bytes came in.
         """
         file = self._file
         try:
+            self._files.check(self._who, self._root)
             if self._size is not None and self.offset != self._size:
                 raise Incomplete("Fewer bytes came than were announced.", missing=self._size - self.offset)
             file.size = self.offset

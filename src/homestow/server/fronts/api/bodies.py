@@ -161,8 +161,15 @@ class Bodies:
             return self._bench.json(call, await self._border.run(work))
         sink = await self._border.run(open_sink, size)
         await self._receive(request, sink, _MAX_FILE)
-        node = await self._border.run(sink.finish)
-        return self._bench.json(call, _encode(node))
+
+        def finish() -> bytes:
+            try:
+                self._bench.who(ask)  # a long body may outlive the login that sent it (S49)
+                return _encode(sink.finish())
+            finally:
+                sink.abort()
+
+        return self._bench.json(call, await self._border.run(finish))
 
     async def _put_block(self, request: Request) -> web.StreamResponse:
         call = BY_NAME["put_block"]
@@ -192,10 +199,14 @@ class Bodies:
             await self._border.run(sink.abort)
             raise
 
+    def _may_write(self, ask: Ask) -> None:
+        """Refuse a pack before its body is taken."""
+        self._services.whole.check(self._bench.who(ask), root_of(ask))
+
     async def _put_pack(self, request: Request) -> web.StreamResponse:
         call = BY_NAME["put_pack"]
         ask = read_ask(call, request, None)
-        who = await self._border.run(self._bench.who, ask)
+        await self._border.run(self._may_write, ask)
         reader = PackReader(api.PackItem)
         items: list[tuple[api.PackItem, bytes]] = []
 
@@ -215,6 +226,7 @@ class Bodies:
             reader.close()
             if not items:
                 raise BadRequest("The pack is empty.")
+            who = self._bench.who(ask)  # again: a login may have ended while its pack came in (S49)
             once = ask.once and Once(ask.once.key, ask.once.request + whole.digest())
             return _encode(results_of(self._services.whole.put_pack(who, root_of(ask), items, once)))
 
