@@ -14,11 +14,11 @@ from homestow.client.engine.steps import DownloadContent, DownloadNew
 from homestow.client.engine.trees import RemoteItem
 from homestow.client.ports.localtree import LocalFull, LocalPath, Staging, Stamp
 from homestow.client.ports.state import OpenDownload
-from homestow.client.running.work import Work, file_here, in_packs, value_of
+from homestow.client.running.work import Work, file_here, free_name, in_packs, value_of
 from homestow.values.digests import Digest
 from homestow.values.errors import CloudError, DigestMismatch, NotFound, Stale
 from homestow.values.ids import NodeId
-from homestow.values.paths import conflict_name, numbered
+from homestow.values.paths import conflict_name
 
 SMALL_BYTES = 256 * 1024
 PACK_FILES = 1000
@@ -145,9 +145,7 @@ class Downloads:
         work = self._work
         name = conflict_name(file.theirs.name, work.device, file.theirs.mtime_ns, sha256_hex)
         folder = self._path(file)[:-1]
-        if work.tree.look((*folder, name)) is None:
-            return name
-        return numbered(name, {seen.name for seen in work.tree.list_folder(folder)})
+        return free_name(work.tree, folder, name)
 
     def _placed(self, file: _File, digest: Digest, name: str | None, stamp: Stamp) -> None:
         """The content is on disk now."""

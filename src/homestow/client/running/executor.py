@@ -36,13 +36,13 @@ from homestow.client.ports.localtree import LocalPath
 from homestow.client.running.downloads import Downloads
 from homestow.client.running.reading import digest_of, read_whole
 from homestow.client.running.uploads import Uploads
-from homestow.client.running.work import Work, folder_here, stamped, value_of
+from homestow.client.running.work import Work, folder_here, free_name, stamped, value_of
 from homestow.values.changes import parse_cursor
 from homestow.values.digests import Digest
 from homestow.values.errors import BadRequest, NotFound, Stale
 from homestow.values.ids import NodeId
 from homestow.values.nodes import Node
-from homestow.values.paths import conflict_name, numbered
+from homestow.values.paths import conflict_name
 
 _SAVE_EVERY = 256
 
@@ -301,8 +301,7 @@ class Executor:
             hexdigest, mtime_ns = self._sha256(source, mine), mine.mtime_ns
         folder = self._folder_path(parent)
         new = conflict_name(name, work.device, mtime_ns, hexdigest)
-        if work.tree.look((*folder, new)) is not None:
-            new = numbered(new, {seen.name for seen in work.tree.list_folder(folder)})
+        new = free_name(work.tree, folder, new)
         stamp = work.tree.move(source, (*folder, new), mine.stamp)
         work.acted_here()
         work.trees.set_here(item, stamped(mine._replace(parent=parent, name=new, disk=None), stamp))

@@ -18,6 +18,7 @@ from homestow.values import errors
 from homestow.values.digests import Digest
 from homestow.values.errors import CloudError
 from homestow.values.nodes import Node
+from homestow.values.paths import numbered
 
 ValueT = TypeVar("ValueT")
 
@@ -261,6 +262,14 @@ class Work:
         if theirs is None:
             raise errors.NotFound("It is not there any more.")
         return theirs
+
+
+def free_name(tree: LocalTree, folder: LocalPath, name: str) -> str:
+    """`name`, or `name (2)`, `name (3)` …: the first that the disk shows nothing at, whatever it takes for one name (R15)."""
+    taken: set[str] = set()
+    while tree.look((*folder, candidate := numbered(name, taken))) is not None:
+        taken.add(candidate)
+    return candidate
 
 
 def stamped(item: LocalItem, stamp: Stamp) -> LocalItem:
