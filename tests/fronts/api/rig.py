@@ -101,7 +101,7 @@ class Rig:
         self.folder = place / "tree"
         self.folder.mkdir(parents=True, exist_ok=True)
         (place / "data" / "files").mkdir(parents=True, exist_ok=True)
-        self.boot = "first"
+        self.boot, self._at = "first", 0
         self._signup_open, self._quota, self._limits = signup_open, quota, limits
         self._tokens: dict[str, str] = {}
         self._lock = threading.Lock()
@@ -154,7 +154,7 @@ class Rig:
             feed = self._feed = add_routes(router, Bench(self.services, border))
             server = HttpServer(router, limits=self._limits or Limits(shutdown_s=1.0))
             try:
-                address = await server.listen_tcp("127.0.0.1", 0)
+                address = await server.listen_tcp("127.0.0.1", self._at)
                 self.url, self.host, self.port = address.url, address.host, address.port
                 await server.listen_unix(self.place / "socket")
                 started.set()
@@ -189,10 +189,12 @@ class Rig:
         self.roots.close()
         self.database.close()
 
-    def restart(self, boot: str = "first") -> None:
+    def restart(self, boot: str = "first", port: int = 0) -> None:
         """Close the server and open another one on the same folder; another `boot`: the machine itself went down."""
+        kept, self._clients = self._clients, []
         self.close()
-        self.boot = boot
+        self._clients = kept
+        self.boot, self._at = boot, port
         self._open()
 
     # --- people -------------------------------------------------------------------------------------------------------
