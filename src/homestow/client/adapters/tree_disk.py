@@ -21,6 +21,7 @@ from homestow.client.adapters.disk.names import (
     trouble_or_changed,
 )
 from homestow.client.adapters.disk.private import PrivateFolder, claim
+from homestow.client.adapters.disk.syscalls import Spot
 from homestow.client.ports.localtree import (
     LocalChanged,
     LocalFull,
@@ -213,18 +214,26 @@ class DiskTree:
         """Open a regular file for reading, never blocking, never through a symlink."""
         private = self._private
         self._check_path(path)
+        fd = folder = -1
         try:
-            with spot(self._top, path) as place:
-                # A look before: even opening a device or a FIFO for a moment can have effects (SC-112).
-                if kind_of(place.look()) is not SeenKind.FILE:
-                    raise LocalChanged(f"{shown(path)} is no longer a file.")
-                fd = os.open(place.name, READ_FLAGS, dir_fd=place.folder)
+            name = to_disk(path[-1])
+            folder = open_folder(self._top, path[:-1])
+            place = Spot(folder, name)
+            # A look before: even opening a device or a FIFO for a moment can have effects (SC-112).
+            if kind_of(place.look()) is SeenKind.FILE:
+                fd = os.open(name, READ_FLAGS, dir_fd=folder)
+                found = os.fstat(fd)
+                if kind_of(found) is SeenKind.FILE:
+                    reading = DiskReading(fd, place, path, private.stamps, found)
+                    fd = folder = -1
+                    return reading
+            raise LocalChanged(f"{shown(path)} is no longer a file.")
         except OSError as error:
             raise trouble_or_changed(error, path) from error
-        if kind_of(os.fstat(fd)) is not SeenKind.FILE:
-            os.close(fd)
-            raise LocalChanged(f"{shown(path)} is no longer a file.")
-        return DiskReading(fd, path, private.stamps, self.look)
+        finally:
+            for handle in (fd, folder):
+                if handle >= 0:
+                    os.close(handle)
 
     # --- receiving -----------------------------------------------------------------------------------------------------
 

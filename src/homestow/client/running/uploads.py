@@ -24,7 +24,7 @@ from homestow.values.ids import NodeId
 from homestow.values.nodes import Node
 
 SMALL_BYTES = 256 * 1024
-PACK_FILES = 1000
+PACK_FILES = 500
 PACK_BYTES = 8 * 1024 * 1024
 ALONE_BYTES = 8 * BLOCK_SIZE
 """From here on a file's own blocks go in parallel; below, several files do."""

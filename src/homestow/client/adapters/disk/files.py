@@ -3,12 +3,10 @@
 import os
 import stat
 import threading
-from collections.abc import Callable
 
 from homestow.client.adapters.disk.names import Stamps, trouble
 from homestow.client.adapters.disk.syscalls import Spot
-from homestow.client.ports.localtree import LocalPath, Seen, Stamp
-from homestow.values.errors import CloudError
+from homestow.client.ports.localtree import LocalPath, Stamp
 from homestow.values.faults import faultpoint
 
 READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
@@ -16,14 +14,16 @@ _STAGE_FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 class DiskReading:
-    """A file open for reading; `look` asks the tree what its path shows now."""
+    """A file open for reading, and the folder it was opened in, which tells what bears its name now; both are closed here."""
 
-    def __init__(self, fd: int, path: LocalPath, stamps: Stamps, look: Callable[[LocalPath], Seen | None]) -> None:
+    __slots__ = ("_fd", "_path", "_place", "_stamp", "_stamps")
+
+    def __init__(self, fd: int, place: Spot, path: LocalPath, stamps: Stamps, found: os.stat_result) -> None:
         self._fd = fd
+        self._place = place
         self._path = path
         self._stamps = stamps
-        self._look = look
-        self._stamp = stamps.of(os.fstat(fd))
+        self._stamp = stamps.of(found)
 
     @property
     def stamp(self) -> Stamp:
@@ -42,20 +42,20 @@ class DiskReading:
         return self._fd
 
     def still(self) -> bool:
-        """Whether handle and path still show the stamp of the opening (R19)."""
+        """Whether handle and name still show the stamp of the opening (R19), wherever their folder is by now."""
         if self._stamps.of(os.fstat(self._fd)) != self._stamp:
             return False
         try:
-            seen = self._look(self._path)
-        except CloudError:
+            return self._stamps.of(self._place.look()) == self._stamp
+        except OSError:
             return False
-        return seen is not None and seen.stamp == self._stamp
 
     def close(self) -> None:
         """Let go; may be called twice."""
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
+            os.close(self._place.folder)
 
 
 class DiskStaging:

@@ -20,9 +20,11 @@ def open_folder(top: int, path: LocalPath) -> int:
     Raises:
         OSError: ENOENT, ENOTDIR or ELOOP when a component is missing, no folder, or a symlink.
     """
-    folder = os.open(b".", FOLDER_FLAGS, dir_fd=top)
+    if not path:
+        return os.open(b".", FOLDER_FLAGS, dir_fd=top)
+    folder = os.open(to_disk(path[0]), FOLDER_FLAGS, dir_fd=top)
     try:
-        for name in path:
+        for name in path[1:]:
             deeper = os.open(to_disk(name), FOLDER_FLAGS, dir_fd=folder)
             os.close(folder)
             folder = deeper
