@@ -8,6 +8,8 @@ import pytest
 from tests.fronts.api.asks import GOOD, begun, filled, fresh, old_version, send, trashed
 from tests.fronts.api.rig import Answer, Rig, new, pack
 
+from homestow.values.errors import StorageFull
+from homestow.values.faults import arm
 from homestow.values.ids import NodeId
 from homestow.wire.api import BY_NAME, CALLS, PREFIX, Upload
 
@@ -217,6 +219,35 @@ def test_a_version_that_was_purged(shared: Rig) -> None:
     assert shared.ask("DELETE", f"/trash/{node.id}", headers=key).status == 204
     assert shared.ask("DELETE", f"/trash/{node.id}").status == 404
     assert shared.catalogue.node(NodeId(node.id)) is None or shared.catalogue.node(NodeId(node.id)).gone  # type: ignore[union-attr]
+
+
+def test_half_a_copy_is_never_told_as_a_whole_one(rig: Rig) -> None:
+    """A folder's copy that failed in the middle leaves no answer under its key; one that went well does."""
+    folder = rig.folder_node("d")
+    for number in range(3):
+        rig.put(f"f{number}", parent=folder.id)
+    seen: list[str] = []
+
+    def act(point: str) -> None:
+        seen.append(point)
+        if point == "committer.staged_durable" and seen.count(point) == 2:
+            raise StorageFull("The disk is full.")
+
+    key = {"Idempotency-Key": "copy"}
+    message = {"parent": rig.top, "name": "copy"}
+    arm(act)
+    try:
+        assert rig.ask("POST", f"/nodes/{folder.id}/copy", message, headers=key).code == "storage-full"
+    finally:
+        arm(None)
+    assert rig.ask("POST", f"/nodes/{folder.id}/copy", message, headers=key).code == "path-taken"
+    message["name"] = "another"
+    key["Idempotency-Key"] = "other"
+    first, again = (rig.ask("POST", f"/nodes/{folder.id}/copy", message, headers=key) for _ in "12")
+    assert first.status == 201
+    assert same(first, again)
+    assert len(rig.names(first.node.id)) == 3
+    rig.nothing_left_over()
 
 
 def test_uploads_of_two_keys_are_two(shared: Rig) -> None:

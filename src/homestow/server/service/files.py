@@ -17,7 +17,7 @@ from homestow.server.service.publish import File, Outcome, check_free
 from homestow.server.service.publishing import Attempt, Publisher
 from homestow.server.service.trashing import Trash
 from homestow.server.service.whole import drop_quietly
-from homestow.server.service.work import Once, answered
+from homestow.server.service.work import Once, RowsWork, answered
 from homestow.values.errors import (
     BadRequest,
     Busy,
@@ -316,7 +316,7 @@ class Files:
         if folder is None or row.id in folder.chain:
             raise WouldCycle("A folder cannot be copied into itself.")
         inside = self._catalogue.inside(row.id)
-        made = self._make_one(who, row.root, target.id, name, once)
+        made = self._make_one(who, row.root, target.id, name, None)
         copies = {row.id: made.id}
         files: list[NodeRow] = []
         for each in inside:
@@ -327,7 +327,12 @@ class Files:
                 files.append(each)
         for at in range(0, len(files), _COPY_AT_ONCE):
             self._copy_files(who, row.root, files[at : at + _COPY_AT_ONCE], copies)
-        return self.node(who, made.id)
+        copied = self.node(who, made.id)
+        if once is not None:
+            # Only now: a repetition after a failure in between must not be told that all of it is there.
+            done = [Outcome(copied)]
+            self._committer.run(RowsWork(who, row.root, lambda rows: done, once=once, gives=list[Outcome]))
+        return copied
 
     def _copy_file(self, who: Principal, row: NodeRow, parent: NodeId, name: str, once: Once | None) -> Node:
         content = self._contents.open(row)
