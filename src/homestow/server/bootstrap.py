@@ -172,6 +172,7 @@ class Server:
     async def _serve(self, ready: Callable[[dict[str, object]], None]) -> None:
         from homestow.server.border import Border
         from homestow.server.fronts.api.binding import Bench
+        from homestow.server.fronts.api.express import SmallContents
         from homestow.server.fronts.api.front import add_routes
         from homestow.server.fronts.http.routing import Router
         from homestow.server.fronts.http.serving import HttpServer, Tls
@@ -188,8 +189,9 @@ class Server:
             loop.add_signal_handler(number, stop.set)
         border = Border()
         router = Router()
-        feed = add_routes(router, Bench(self._house.services, border))
-        server = HttpServer(router, proxies=settings.trusted_proxies)
+        bench = Bench(self._house.services, border)
+        feed = add_routes(router, bench)
+        server = HttpServer(router, proxies=settings.trusted_proxies, express=SmallContents(bench))
         try:
             address = await server.listen_tcp(host, port, tls=tls)
             await server.listen_unix(self._house.folder.socket)

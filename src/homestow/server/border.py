@@ -61,8 +61,8 @@ class Border:
         Args:
             at_hand: the same as `work` where that needs a few microseconds and waits for nobody, else None.
         """
-        if at_hand is not None and time.monotonic() < self._quick_until:
-            found = self._here(at_hand)
+        if at_hand is not None:
+            found = self.at_hand(at_hand)
             if found is not None:
                 return found
         self._enter()
@@ -76,8 +76,11 @@ class Border:
         finally:
             self._inside -= 1
 
-    def _here(self, work: Callable[[], T]) -> T:
+    def at_hand(self, work: Callable[[], T | None]) -> T | None:
+        """Do a read of a few microseconds on the loop; None when reads are not quick at the moment. See `short`."""
         began = time.monotonic()
+        if began >= self._quick_until:
+            return None
         try:
             return work()
         finally:

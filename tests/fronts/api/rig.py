@@ -25,8 +25,10 @@ from homestow.server.adapters.catalogue_sql.roots import SqlRoots
 from homestow.server.adapters.content_tree import TreeContent
 from homestow.server.border import Border
 from homestow.server.fronts.api.binding import Bench
+from homestow.server.fronts.api.express import SmallContents
 from homestow.server.fronts.api.front import add_routes
 from homestow.server.fronts.http.connection import Limits
+from homestow.server.fronts.http.express import Plain
 from homestow.server.fronts.http.routing import Router
 from homestow.server.fronts.http.serving import HttpServer
 from homestow.server.ports.content import Content
@@ -106,6 +108,7 @@ class Rig:
         self._tokens: dict[str, str] = {}
         self._lock = threading.Lock()
         self._clients: list[Client] = []
+        self.at_once = 0
         self._open()
 
     # --- a server's life ----------------------------------------------------------------------------------------------
@@ -151,8 +154,16 @@ class Rig:
             self._main = asyncio.current_task()
             border = Border()
             router = Router()
-            feed = self._feed = add_routes(router, Bench(self.services, border))
-            server = HttpServer(router, limits=self._limits or Limits(shutdown_s=1.0))
+            bench = Bench(self.services, border)
+            feed = self._feed = add_routes(router, bench)
+            contents = SmallContents(bench)
+
+            def express(asked: Plain, secure: bool) -> bytes | None:
+                answer = contents(asked, secure)
+                self.at_once += answer is not None
+                return answer
+
+            server = HttpServer(router, limits=self._limits or Limits(shutdown_s=1.0), express=express)
             try:
                 address = await server.listen_tcp("127.0.0.1", self._at)
                 self.url, self.host, self.port = address.url, address.host, address.port

@@ -85,6 +85,14 @@ class Accounts:
                 self._known[hashed] = known
         return known.principal
 
+    def known(self, token: str) -> Principal | None:
+        """Whom a token stands for when it was used before and not revoked since; None: ask `check`."""
+        known = self._known.get(_hash(token))
+        if known is None:
+            return None
+        known.seen_ns = self._clock.now_ns()
+        return known.principal
+
     def flush_seen(self) -> None:
         """Write down when devices were last seen; upkeep calls it now and then."""
         with self._lock:

@@ -31,6 +31,11 @@ class Changes:
         self._catalogue = catalogue
         self._access = access
         self._committer = committer
+        self._epoch = catalogue.epoch()
+
+    def epoch(self) -> Epoch:
+        """Which life of the store this is; it changes only here (`renew_epoch`) and while no process has the store."""
+        return self._epoch
 
     def cursor(self) -> Cursor:
         """Where a reader stands who knows everything up to now."""
@@ -101,6 +106,7 @@ class Changes:
         epoch = Epoch(secrets.token_hex(16))
         with self._catalogue.write() as rows:
             rows.renew_epoch(epoch)
+        self._epoch = epoch
         return epoch
 
     def top_change(self, root: RootId) -> int:

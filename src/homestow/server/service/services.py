@@ -41,4 +41,4 @@ class Services:
 
     def epoch(self) -> str:
         """Which life of the store this is."""
-        return self.changes.cursor().epoch
+        return self.changes.epoch()

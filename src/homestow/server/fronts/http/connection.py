@@ -21,6 +21,7 @@ from aiohttp import web
 from aiohttp.http import HttpRequestParser
 from aiohttp.streams import StreamReader
 
+from homestow.server.fronts.http.express import Express, recognise
 from homestow.server.fronts.http.problems import problem_response
 from homestow.server.fronts.http.routing import Route
 
@@ -66,6 +67,7 @@ class Site:
     watched: set[asyncio.Future[None]] = field(default_factory=set)
     admit: Callable[[Any], bool] | None = None
     closing: bool = False
+    express: Express | None = None
 
     def trusts(self, host: str) -> bool:
         """Whether `host` is a listed proxy, whose word about the client is taken (S29)."""
@@ -181,12 +183,14 @@ class Request(web.BaseRequest):
 class Connection(web.RequestHandler):
     """aiohttp's connection with deadlines, a cap per host, quiet errors, and a body that can be read past the parser."""
 
-    __slots__ = ("_head_timer", "_host", "site")
+    __slots__ = ("_head_timer", "_host", "_idle_timer", "_seen_at", "site")
 
     def __init__(self, manager: "Listener", *, loop: asyncio.AbstractEventLoop, **settings: Any) -> None:
         super().__init__(manager, loop=loop, **settings)
         self.site = manager.site
         self._head_timer: asyncio.TimerHandle | None = None
+        self._idle_timer: asyncio.TimerHandle | None = None
+        self._seen_at = 0.0
         self._host: str | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -211,12 +215,15 @@ class Connection(web.RequestHandler):
                 sock = transport.get_extra_info("socket")
                 sock.setsockopt(socket.IPPROTO_TCP, _TCP_USER_TIMEOUT, int(site.limits.write_stall_s * 1000))
         super().connection_made(transport)
+        self._seen_at = self._loop.time()
+        self._idle_timer = self._loop.call_later(site.limits.idle_timeout_s, self._look_idle)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Forget the connection."""
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+        for timer in (self._head_timer, self._idle_timer):
+            if timer is not None:
+                timer.cancel()
+        self._head_timer = self._idle_timer = None
         host, self._host = self._host, None
         if host is not None:
             counts = self.site.open_per_host
@@ -227,14 +234,52 @@ class Connection(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, and watch over a head that came in part (S19)."""
+        self._seen_at = self._loop.time()
+        if self.site.express is not None and self._answered_at_once(data, self.site.express):
+            return
         super().data_received(data)
-        waiting = self._waiter is not None and not self._waiter.done()
+        waiting = self._waits()
         if self._head_timer is not None:
             if not waiting:
                 self._head_timer.cancel()
                 self._head_timer = None
         elif waiting and data:
             self._head_timer = self._loop.call_later(self.site.limits.head_timeout_s, self._head_is_late)
+
+    def _waits(self) -> bool:
+        """Whether the connection has nothing to do but wait for a request."""
+        return self._waiter is not None and not self._waiter.done()
+
+    def _answered_at_once(self, data: bytes, express: Express) -> bool:
+        """Answer a request of the express lane; False when the ordinary way has to look at it."""
+        transport = self.transport
+        if (
+            transport is None
+            or self._head_timer is not None
+            or self._messages
+            or not self._waits()
+            or transport.is_closing()
+            or transport.get_write_buffer_size()
+        ):
+            return False
+        asked = recognise(data)
+        answer = None if asked is None else express(asked, self.site.secure)
+        if answer is None:
+            return False
+        transport.write(answer)
+        # aiohttp's own timer, which runs from its last request on, is put off.
+        self._next_keepalive_close_time = self._seen_at + self.site.limits.idle_timeout_s
+        return True
+
+    def _look_idle(self) -> None:
+        """Close a connection on which nobody asked anything for long; one at work is looked at again."""
+        limit = self.site.limits.idle_timeout_s
+        due = self._seen_at + limit
+        now = self._loop.time()
+        if due <= now and self._waits() and self._head_timer is None:
+            self.force_close()
+            return
+        self._idle_timer = self._loop.call_later(due - now if due > now else limit, self._look_idle)
 
     def _head_is_late(self) -> None:
         self._head_timer = None

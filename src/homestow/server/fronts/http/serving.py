@@ -18,6 +18,7 @@ from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 
 from homestow.server.fronts.http.connection import Limits, Listener, Request, Site
+from homestow.server.fronts.http.express import Express
 from homestow.server.fronts.http.problems import ClientGone, HttpProblem, problem_response
 from homestow.server.fronts.http.routing import Match, Router, WrongMethod
 
@@ -136,8 +137,21 @@ class HttpServer:
     `limits.shutdown_s`, then cancels them and waits as long again.
     """
 
-    def __init__(self, router: Router, *, limits: Limits | None = None, proxies: Iterable[str] = ()) -> None:
-        """`proxies`: addresses or networks whose `X-Forwarded-For` is believed (S29)."""
+    def __init__(
+        self,
+        router: Router,
+        *,
+        limits: Limits | None = None,
+        proxies: Iterable[str] = (),
+        express: Express | None = None,
+    ) -> None:
+        """Make it.
+
+        Args:
+            proxies: addresses or networks whose `X-Forwarded-For` is believed (S29).
+            express: answers the simplest requests at once; left out while every request is told in the log.
+        """
+        self._express = None if access_log.isEnabledFor(logging.INFO) else express
         self._router = router
         self._limits = limits or Limits()
         self._proxies = tuple(ip_network(text) for text in proxies)
@@ -153,7 +167,13 @@ class HttpServer:
         Raises:
             ListenFailed: the port is taken, the host is not ours, or we may not.
         """
-        site = Site(self._limits, secure=tls is not None, proxies=self._proxies, open_per_host=self._open_per_host)
+        site = Site(
+            self._limits,
+            secure=tls is not None,
+            proxies=self._proxies,
+            open_per_host=self._open_per_host,
+            express=self._express,
+        )
         listener = self._listener(site)
         shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         loop = asyncio.get_running_loop()
