@@ -39,7 +39,7 @@ class DiskKind:
 
 @dataclass(slots=True)
 class Inode:
-    """A file, folder, symlink or special file; `durable` is content and mtime of the last flush, None before it."""
+    """A file, folder, symlink or special file; `durable` is content, mtime and ctime of the last flush, None before it."""
 
     number: int
     kind: SeenKind
@@ -51,7 +51,7 @@ class Inode:
     readable: bool = True
     mode: int = 0o644
     room: int = 0
-    durable: tuple[bytes, int] | None = None
+    durable: tuple[bytes, int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,7 +306,7 @@ class _Disk:
         """fsync: a file's content, or a folder's names."""
         if inode.kind is SeenKind.FOLDER:
             self._names.flush_folders({inode.number})
-        inode.durable = (bytes(inode.data), inode.mtime_ns)
+        inode.durable = (bytes(inode.data), inode.mtime_ns, inode.ctime_ns)
 
     def flush_all(self) -> None:
         """sync: everything that is now is durable; not while the job's folder is away."""
@@ -314,7 +314,7 @@ class _Disk:
             return
         self._names.flush_first(len(self._names.waiting))
         for inode in self._names.inodes.values():
-            inode.durable = (bytes(inode.data), inode.mtime_ns)
+            inode.durable = (bytes(inode.data), inode.mtime_ns, inode.ctime_ns)
         self._names.back_to_durable()
 
     def durable_contents(self) -> Iterator[bytes]:
@@ -359,20 +359,17 @@ class _Disk:
         self._tell_all()
 
     def _lose_content(self, inode: Inode, dice: random.Random) -> None:
-        held = (bytes(inode.data), inode.mtime_ns)
+        held = (bytes(inode.data), inode.mtime_ns, inode.ctime_ns)
         if inode.durable is None:
-            states = [held, (b"", inode.mtime_ns), (bytes(len(inode.data)), inode.mtime_ns)]
+            states = [held, (b"", *held[1:]), (bytes(len(inode.data)), *held[1:])]
         else:
             states = [held, inode.durable]
         if inode.kind in (SeenKind.LINK, SeenKind.OTHER):
             states = [held]
-        data, mtime_ns = dice.choice(states)
-        inode.durable = (data, mtime_ns)
-        if inode.kind is SeenKind.FILE and data != held[0]:
-            inode.room = len(data)
-        if (data, mtime_ns) != held:
-            inode.data, inode.mtime_ns = bytearray(data), mtime_ns
-            inode.ctime_ns = self._tick()
+        state = inode.durable = dice.choice(states)
+        if inode.kind is SeenKind.FILE and state[0] != held[0]:
+            inode.room = len(state[0])
+        inode.data, inode.mtime_ns, inode.ctime_ns = bytearray(state[0]), state[1], state[2]
 
     def _add(self, path: LocalPath, kind: SeenKind) -> Inode:
         if not path:

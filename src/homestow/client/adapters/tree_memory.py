@@ -186,7 +186,7 @@ class SimTree:
             inode.mode = with_mode.mode if with_mode is not None else inode.mode
             self.disk.rename(self._staged_path(staging), path)
             self.disk.touch(path, mtime_ns)
-            inode.durable = None if inode.durable is None else (inode.durable[0], inode.mtime_ns)
+            inode.durable = None if inode.durable is None else (inode.durable[0], inode.mtime_ns, inode.ctime_ns)
             self.disk.flush(self.disk.folder(path[:-1]))
         except OSError as error:
             raise _translate(error, path) from error

@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterable
 from homestow.client.engine.feed import drop_there, missing_there, take_nodes
 from homestow.client.engine.settle import settle
 from homestow.client.engine.steps import Replace
-from homestow.client.engine.trees import Trees
+from homestow.client.engine.trees import Passed, Trees
 from homestow.client.ports.remote import RemoteRoot
 from homestow.client.ports.state import Life
 from homestow.client.running.progress import Doing
 from homestow.client.running.work import Work
 from homestow.values.changes import Cursor, parse_cursor
-from homestow.values.errors import BadRequest, CursorGone, NotFound
+from homestow.values.errors import BadName, BadRequest, CloudError, CursorGone, NotFound
 from homestow.values.ids import NodeId
 from homestow.values.nodes import Node
 
@@ -30,6 +30,21 @@ class News:
         self._life, self.cursor = life, cursor
         self._new_life = new_life
         self.root: RemoteRoot | None = None
+        self._refused: set[int] = set()
+
+    def refused(self, node: Node, error: CloudError) -> bool:
+        """The remote left out a node with a name that no file may have: people shall hear of it (S04, R16).
+
+        True when that was the reason. Called while its news are fetched, so that both are remembered together.
+        """
+        if not isinstance(error, BadName) or node.parent is None:
+            return False
+        if not (0 < node.id < 2**63 and 0 < node.parent < 2**63):
+            return False
+        self._refused.add(node.id)
+        passed = None if node.gone else Passed(node.parent, node.name, BadName.code)
+        self._work.trees.set_passed(node.id, passed)
+        return True
 
     def meet(self) -> None:
         """Make sure that it is the root and the life of the store that our trees are about (R23)."""
@@ -104,6 +119,7 @@ class News:
         work = self._work
         self._work.progress.at(Doing.LISTING)
         listed: list[Node] = []
+        self._refused.clear()
         part = work.remote.tree()
         cursor = part.cursor
         listed.extend(part.nodes)
@@ -112,7 +128,10 @@ class News:
             part = work.remote.tree(part.next, cursor)
             listed.extend(part.nodes)
         news = take_nodes(work.trees, listed)
-        for item in missing_there(work.trees, {node.id for node in listed}):
+        told: set[int] = {node.id for node in listed}
+        for node in work.trees.passed.keys() - told - self._refused:
+            work.trees.set_passed(node, None)
+        for item in missing_there(work.trees, told):
             if self.is_gone(item):
                 drop_there(work.trees, item)
                 news += 1
@@ -152,8 +171,12 @@ class News:
                 done.append(sent.item)
                 if base is None or theirs is None or theirs.digest != sent.digest or theirs.rev != sent.base_rev + 1:
                     continue
+                # No state of the disk's file is agreed: it may be another one by now, so it is read. What the server's
+                # time is other than the disk's, somebody gave it since.
+                mine = trees.here(item)
                 new = base._replace(size=theirs.size, digest=theirs.digest, rev=theirs.rev, change=theirs.change)
-                trees.set_synced(item, new._replace(mtime_ns=theirs.mtime_ns))
+                new = new._replace(mtime_ns=theirs.mtime_ns if mine is None else mine.mtime_ns)
+                trees.set_synced(item, new._replace(local_mtime_ns=0, ctime_ns=-1, inode=0))
                 continue
             mine = trees.here(item)
             if mine is None:
