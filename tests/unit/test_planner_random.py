@@ -43,11 +43,15 @@ def test_both_ways(chunk: int) -> None:
 
 @pytest.mark.parametrize("direction", [Direction.UP, Direction.DOWN])
 def test_one_way(direction: Direction) -> None:
-    """The source's tree is found whole on the other side; what the other side had is still somewhere (R1)."""
+    """The source's tree is found whole on the other side; what the other side had is still somewhere (R1), and told (P9)."""
     for seed in range(CASES // 20):
         drawn = run(seed, direction)
         model = drawn.model
-        assert plan(model.trees, model.rules) == Plan(), seed
+        last = plan(model.trees, model.rules)
+        assert last == Plan(held=last.held), seed
+        only_here = model.live_here().keys() - model.live_there().keys()
+        told = {held.path for held in last.held}
+        assert only_here == {path for path in model.live_here() for top in told if path[: len(top)] == top}, seed
         here, there = model.live_here(), model.live_there()
         if direction is Direction.UP:
             assert here == drawn.before_here, seed

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from homestow.cli.troubles import one_line
 from homestow.client.engine.steps import Brake, Held
-from homestow.client.running.outcome import Counts, Ending, Outcome
+from homestow.client.running.outcome import Counts, Ending, Outcome, counts_as_left
 from homestow.client.running.progress import Doing, Snapshot
 
 _REDRAW_S = 0.2
@@ -157,6 +157,11 @@ def problem(held: Held) -> str:
     return one_line(f"{path or '.'}: {held.reason}")
 
 
+def label(held: Held) -> str:
+    """What stands before an item that is told: whether it is left against what was wished."""
+    return "left" if counts_as_left(held) else "not synced"
+
+
 def braked(brake: Brake, again: str) -> str:
     """What the brake asks."""
     where = "in the folder here" if brake.side == "here" else "on the server"
@@ -170,13 +175,14 @@ def summary(outcome: Outcome, seconds: float) -> list[str]:
     """What `sync --once` says at its end; trouble and brake are told on stderr instead."""
     head = {
         Ending.IN_STEP: "In step",
-        Ending.ITEMS_LEFT: f"{_counted(len(outcome.problems), 'item', 'items')} left",
+        Ending.ITEMS_LEFT: f"{_counted(outcome.left, 'item', 'items')} left",
         Ending.BRAKE: "Stopped by the brake",
         Ending.TROUBLE: "Not finished",
         Ending.STOPPED: "Stopped; the next run continues",
     }[outcome.ending]
     lines = [f"{head}: {done(outcome.counts)} in {duration(seconds) if seconds >= 10 else f'{seconds:.1f} s'}."]
-    lines += [f"  left: {problem(held)}" for held in outcome.problems[:MAX_PROBLEMS]]
+    first = sorted(outcome.problems, key=counts_as_left, reverse=True)[:MAX_PROBLEMS]
+    lines += [f"  {label(held)}: {problem(held)}" for held in first]
     if (more := len(outcome.problems) - MAX_PROBLEMS) > 0:
         lines.append(f"  … and {more:,} more")
     return lines

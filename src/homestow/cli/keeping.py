@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from homestow.cli.display import MAX_PROBLEMS, Board, braked, done, problem, summary
+from homestow.cli.display import MAX_PROBLEMS, Board, braked, done, label, problem, summary
 from homestow.cli.entering import Entered, device_name, enter
 from homestow.cli.passwords import given_password
 from homestow.cli.remembered import Logins, client_folder
@@ -134,11 +134,11 @@ class Teller:
         self._before = _less(outcome.counts, Counts())
         if news.total():
             self._say(f"{time.strftime('%H:%M:%S')}  {done(news)}")
-        left = {problem(held): None for held in outcome.problems}
-        self._count(len(left))
+        left = {f"{label(held)}: {problem(held)}": None for held in outcome.problems}
+        self._count(outcome.left)
         new = [line for line in left if line not in self._left]
         for line in new[:MAX_PROBLEMS]:
-            self._say(f"{time.strftime('%H:%M:%S')}  left: {line}")
+            self._say(f"{time.strftime('%H:%M:%S')}  {line}")
         if len(new) > MAX_PROBLEMS:
             self._say(f"          … and {len(new) - MAX_PROBLEMS:,} more")
         self._left = set(left)

@@ -9,8 +9,9 @@ from homestow.client.ports.watcher import Watcher
 from homestow.client.running.cycle import Cycle
 from homestow.client.running.daemon import Job, Stop
 from homestow.client.settings import SETTLE_S, JobSettings
-from homestow.values.errors import BadSettings, NotFound
+from homestow.values.errors import BadSettings, CloudError, NotFound
 from homestow.values.ids import RootId
+from homestow.values.nodes import Node
 
 
 def open_job(settings: JobSettings, *, continuous: bool = False) -> Job:
@@ -21,7 +22,7 @@ def open_job(settings: JobSettings, *, continuous: bool = False) -> Job:
             process keeps the folder in step (SC-195).
     """
     from homestow.client.adapters.clock_system import SystemChance, SystemClock, ThreadWorkers
-    from homestow.client.adapters.remote_api import ApiRemote
+    from homestow.client.adapters.remote_api import ApiRemote, log_refused
     from homestow.client.adapters.state_sqlite import SqliteState
     from homestow.client.adapters.tree_disk import DiskTree
 
@@ -38,7 +39,12 @@ def open_job(settings: JobSettings, *, continuous: bool = False) -> Job:
         state = SqliteState(state_file)
         clock, chance, stop = SystemClock(), SystemChance(), Stop()
         workers = ThreadWorkers(settings.workers)
-        remote = ApiRemote(settings.server, settings.token, root, settings.timeout_s)
+
+        def refused(node: Node, error: CloudError) -> None:
+            if not cycle.refused(node, error):
+                log_refused(node, error)
+
+        remote = ApiRemote(settings.server, settings.token, root, settings.timeout_s, refused)
         follower = ApiRemote(settings.server, settings.token, root, settings.timeout_s) if continuous else None
         cycle = Cycle(
             tree, remote, state, clock, chance, workers, device=settings.device, direction=settings.direction,

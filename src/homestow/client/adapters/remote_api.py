@@ -31,7 +31,8 @@ Refused = Callable[[Node, CloudError], None]
 """Told each node of the server that no folder here can hold; it is left out (S04, S92)."""
 
 
-def _log_refused(node: Node, reason: CloudError) -> None:
+def log_refused(node: Node, reason: CloudError) -> None:
+    """Say in the log that a node was left out."""
     import logging  # seldom needed, and a start should be quick
 
     text = "the server told of a node that is refused: %s"
@@ -52,7 +53,7 @@ class ApiRemote:
     """
 
     def __init__(
-        self, url: str, token: str, root_id: RootId, timeout_s: float = 60.0, refused: Refused = _log_refused
+        self, url: str, token: str, root_id: RootId, timeout_s: float = 60.0, refused: Refused = log_refused
     ) -> None:
         self._api = ApiClient(url, token, timeout_s)
         self._root = root_id

@@ -13,7 +13,7 @@ from threading import RLock
 
 from homestow.client.engine.seen import Stamp
 from homestow.client.engine.steps import Held
-from homestow.client.engine.trees import LocalItem, RemoteItem, SyncedItem, TreeChanges
+from homestow.client.engine.trees import LocalItem, Passed, RemoteItem, SyncedItem, TreeChanges
 from homestow.client.ports.state import Life, OpenDownload, OpenUpload, Saved, Sent
 from homestow.values.digests import Digest
 from homestow.values.errors import NewerStore, StorageFailed
@@ -47,6 +47,7 @@ _MIGRATIONS: tuple[str, ...] = (
         number INTEGER PRIMARY KEY, path BLOB NOT NULL, code TEXT NOT NULL, reason TEXT NOT NULL
     );
     """,
+    "CREATE TABLE passed (id INTEGER PRIMARY KEY, parent INTEGER NOT NULL, name TEXT NOT NULL, code TEXT NOT NULL);",
 )
 """Entry k brings schema k to k + 1; released entries never change."""
 
@@ -159,7 +160,8 @@ class SqliteState:
         remote = {
             row[0]: None if row[1] else RemoteItem._make(row[2:]) for row in self._db.execute("SELECT * FROM remote")
         }
-        return Saved(life, facts.get("cursor"), synced, local, remote)
+        passed = {row[0]: Passed._make(row[1:]) for row in self._db.execute("SELECT * FROM passed")}
+        return Saved(life, facts.get("cursor"), synced, local, remote, passed)
 
     def save(self, changes: TreeChanges, cursor: str | None = None) -> None:
         """See `State.save`."""
@@ -175,7 +177,7 @@ class SqliteState:
         with self._whole() as db:
             for statement in (
                 "DELETE FROM synced", "DELETE FROM local", "DELETE FROM remote", "DELETE FROM uploads",
-                "DELETE FROM downloads", "DELETE FROM sent", "DELETE FROM facts",
+                "DELETE FROM downloads", "DELETE FROM sent", "DELETE FROM facts", "DELETE FROM passed",
             ):  # fmt: skip
                 db.execute(statement)
             facts = (("epoch", life.epoch), ("root", str(life.root)), ("top", str(life.top)))
@@ -198,6 +200,11 @@ class SqliteState:
         if changes.remote:
             db.executemany(_PUT_REMOTE, ((item, *theirs) for item, theirs in changes.remote if theirs is not None))
             db.executemany(_MARK_REMOTE, ((item,) for item, theirs in changes.remote if theirs is None))
+        if changes.passed_dropped:
+            db.executemany("DELETE FROM passed WHERE id = ?", ((node,) for node in changes.passed_dropped))
+        if changes.passed:
+            rows = ((node, *passed) for node, passed in changes.passed)
+            db.executemany("INSERT OR REPLACE INTO passed VALUES (?, ?, ?, ?)", rows)
 
     # --- transfers ----------------------------------------------------------------------------------------------------
 

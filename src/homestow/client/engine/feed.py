@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from homestow.client.engine.sightings import RESERVED_AT_TOP
-from homestow.client.engine.trees import RemoteItem, Trees
+from homestow.client.engine.steps import Held
+from homestow.client.engine.trees import Passed, RemoteItem, Trees
 from homestow.values.errors import BadName
 from homestow.values.nodes import Kind, Node
 from homestow.values.paths import check_name
@@ -21,7 +22,7 @@ def take_nodes(trees: Trees, nodes: Iterable[Node]) -> int:
     """Take the latest states of nodes, in the feed's order; how many differed from what was known.
 
     A gone folder takes all with it. News older than what our own actions were answered with is passed over. Links and names
-    that no file may have are passed over too: what was agreed stays (R16, R25).
+    that no file may have are passed over too, and remembered with the reason: what was agreed stays (R16, R25).
     """
     news = 0
     for node in nodes:
@@ -29,12 +30,14 @@ def take_nodes(trees: Trees, nodes: Iterable[Node]) -> int:
             continue
         known = trees.there(node.id)
         if node.gone:
+            trees.set_passed(node.id, None)
             if known is not None:
                 drop_there(trees, node.id)
                 news += 1
-        elif (known is None or known.change <= node.change) and fits_here(trees.top, node):
-            item = remote_item(node)
-            if item != known:
+        elif known is None or known.change <= node.change:
+            passed = passed_over(trees.top, node)
+            trees.set_passed(node.id, passed)
+            if passed is None and (item := remote_item(node)) != known:
                 trees.set_there(node.id, item)
                 news += 1
     return news
@@ -47,14 +50,36 @@ def drop_there(trees: Trees, item: int) -> None:
     trees.set_there(item, None)
 
 
-def fits_here(top: int, node: Node) -> bool:
-    """Whether the node is something that is kept in step, by kind and name."""
-    if node.kind is Kind.LINK or node.parent is None:
-        return False
+_REASONS = {
+    "link": "A symbolic link on the server; links are not synced.",
+    "bad-name": "No file may have this name; rename it on the server.",
+    "reserved-name": "Homestow uses this name for itself; rename it on the server.",
+}
+
+
+def passed_over(top: int, node: Node) -> Passed | None:
+    """Why the node is not kept in step, by kind or name; None: it is."""
+    code = _unfit(top, node)
+    return None if code is None else Passed(node.parent or 0, node.name, code)
+
+
+def _unfit(top: int, node: Node) -> str | None:
+    if node.kind is Kind.LINK:
+        return "link"
     try:
-        return check_name(node.name) == node.name and not (node.parent == top and node.name in RESERVED_AT_TOP)
+        if node.parent is None or check_name(node.name) != node.name:
+            return "bad-name"
     except BadName:
-        return False
+        return "bad-name"
+    return "reserved-name" if node.parent == top and node.name in RESERVED_AT_TOP else None
+
+
+def held_there(trees: Trees) -> list[Held]:
+    """What of the server is passed over, with reasons, where people see it (R16, P9)."""
+    found = ((trees.path_there(passed.parent), passed) for passed in trees.passed.values())
+    return sorted(
+        Held((*path, passed.name), passed.code, _REASONS[passed.code]) for path, passed in found if path is not None
+    )
 
 
 def missing_there(trees: Trees, listed: set[int]) -> list[int]:

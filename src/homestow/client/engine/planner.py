@@ -56,6 +56,10 @@ def plan(trees: Trees, rules: Rules, leave: Collection[int] = (), held: Collecti
     return _Planner(trees, rules, leave, held).plan()
 
 
+_READ_ONLY = ("read-only", "You may only read this root on the server; what is new here stays on this computer.")
+_ONE_WAY = ("only-here", "This job only brings files down; what is new here stays on this computer.")
+
+
 class _Planner:
     """One planning; see `plan`."""
 
@@ -92,6 +96,7 @@ class _Planner:
         renames, losers = clashes.solve(self._staying())
         if (brake := self._brake()) is not None:
             return Plan(held=tuple(self.held), brake=brake)
+        self._tell_what_stays()
         return Plan(actions=(*self.reads, *renames, *self._actions(losers)), held=tuple(self.held))
 
     # --- what there is ------------------------------------------------------------------------------------------------
@@ -327,6 +332,18 @@ class _Planner:
             return False
         self.settlements.append(Adopt(item, node) if same else Replace(item, node))
         return True
+
+    def _tell_what_stays(self) -> None:
+        """What is new here where nothing may go up stays here, told by its topmost folder (SC-213, SC-215)."""
+        if self.rules.up:
+            return
+        new = {view.item for view in self.views if view.here is not None and view.there is None and view.base is None}
+        code, reason = _ONE_WAY if self.rules.writable else _READ_ONLY
+        for view in self.views:
+            if view.item in new and view.item not in self.leave and view.here and view.here.parent not in new:
+                path = self.trees.path_here(view.item)
+                if path is not None:
+                    self.held.append(Held(path, code, reason))
 
     def _staying(self) -> Iterator[int]:
         """The differing items that shall be somewhere in the end."""

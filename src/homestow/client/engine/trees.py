@@ -78,6 +78,14 @@ class RemoteItem(NamedTuple):
     mtime_ns: int
 
 
+class Passed(NamedTuple):
+    """A node that is passed over, because no disk should have it: where the server shows it, and the code of the reason."""
+
+    parent: int
+    name: str
+    code: str
+
+
 def local_of(item: SyncedItem) -> LocalItem:
     """What the disk showed when both agreed."""
     return LocalItem(
@@ -109,11 +117,14 @@ class TreeChanges:
     local_dropped: list[int] = field(default_factory=list)
     remote: list[tuple[int, RemoteItem | None]] = field(default_factory=list)
     remote_dropped: list[int] = field(default_factory=list)
+    passed: list[tuple[int, Passed]] = field(default_factory=list)
+    passed_dropped: list[int] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return bool(
             self.synced or self.synced_dropped or self.local or self.local_dropped or self.remote or self.remote_dropped
-        )
+            or self.passed or self.passed_dropped
+        )  # fmt: skip
 
 
 class Trees:
@@ -123,8 +134,8 @@ class Trees:
     """
 
     __slots__ = (
-        "_below", "_dirty_local", "_dirty_remote", "_dirty_synced", "_local_in", "_remote_in", "local", "next_new",
-        "remote", "renamed", "synced", "top",
+        "_below", "_dirty_local", "_dirty_passed", "_dirty_remote", "_dirty_synced", "_local_in", "_remote_in", "local",
+        "next_new", "passed", "remote", "renamed", "synced", "top",
     )  # fmt: skip
 
     def __init__(
@@ -133,11 +144,14 @@ class Trees:
         synced: dict[int, SyncedItem] | None = None,
         local: dict[int, LocalItem | None] | None = None,
         remote: dict[int, RemoteItem | None] | None = None,
+        passed: dict[int, Passed] | None = None,
     ) -> None:
         self.top = top
         self.synced: dict[int, SyncedItem] = {} if synced is None else synced
         self.local: dict[int, LocalItem | None] = {} if local is None else local
         self.remote: dict[int, RemoteItem | None] = {} if remote is None else remote
+        self.passed: dict[int, Passed] = {} if passed is None else passed
+        """Nodes that are in none of the trees, by id (R16)."""
         self.next_new = min(0, min(self.local, default=0)) - 1
         """The next free id for an item that the server does not have."""
         self.renamed: dict[int, int] = {}
@@ -148,6 +162,7 @@ class Trees:
         self._dirty_synced: set[int] = set()
         self._dirty_local: set[int] = set()
         self._dirty_remote: set[int] = set()
+        self._dirty_passed: set[int] = set()
         below = self._below
         for item in self.synced.values():
             if (kids := below.get(item.parent)) is None:
@@ -285,6 +300,16 @@ class Trees:
                 self._remote_in.setdefault(theirs.parent, set()).add(item)
         self._dirty_remote.add(item)
 
+    def set_passed(self, node: int, passed: Passed | None) -> None:
+        """Say that a node is passed over, or (None) that it is not."""
+        if self.passed.get(node) == passed:
+            return
+        if passed is None:
+            del self.passed[node]
+        else:
+            self.passed[node] = passed
+        self._dirty_passed.add(node)
+
     def set_synced(self, item: int, base: SyncedItem | None) -> None:
         """Say what both agree on; what each side shows stays as it is, told as differences from the new base."""
         mine, theirs = self.here(item), self.there(item)
@@ -375,7 +400,13 @@ class Trees:
                 changes.remote.append((item, self.remote[item]))
             else:
                 changes.remote_dropped.append(item)
+        for node in self._dirty_passed:
+            if (passed := self.passed.get(node)) is None:
+                changes.passed_dropped.append(node)
+            else:
+                changes.passed.append((node, passed))
         self._dirty_synced, self._dirty_local, self._dirty_remote = set(), set(), set()
+        self._dirty_passed = set()
         return changes
 
 

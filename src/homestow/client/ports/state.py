@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 from homestow.client.engine.seen import Stamp
 from homestow.client.engine.steps import Held
-from homestow.client.engine.trees import LocalItem, RemoteItem, SyncedItem, TreeChanges
+from homestow.client.engine.trees import LocalItem, Passed, RemoteItem, SyncedItem, TreeChanges
 from homestow.values.digests import Digest
 
 
@@ -29,6 +29,7 @@ class Saved(NamedTuple):
     synced: dict[int, SyncedItem]
     local: dict[int, LocalItem | None]
     remote: dict[int, RemoteItem | None]
+    passed: dict[int, Passed]
 
 
 class OpenUpload(NamedTuple):

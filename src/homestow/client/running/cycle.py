@@ -5,7 +5,7 @@ All decisions are the engine's; here is the order of things, and what is done wh
 
 from collections.abc import Callable, Iterable
 
-from homestow.client.engine.feed import drop_there
+from homestow.client.engine.feed import drop_there, held_there
 from homestow.client.engine.planner import plan
 from homestow.client.engine.rules import Direction, Rules
 from homestow.client.engine.settle import settle
@@ -29,10 +29,11 @@ from homestow.client.ports.watcher import Hints
 from homestow.client.running.executor import Executor
 from homestow.client.running.looking import Looking
 from homestow.client.running.news import News
-from homestow.client.running.outcome import Counts, Ending, Outcome
+from homestow.client.running.outcome import Counts, Ending, Outcome, counts_as_left
 from homestow.client.running.progress import Doing, Progress
 from homestow.client.running.work import Stopped, Trouble, Work
 from homestow.values.errors import CloudError
+from homestow.values.nodes import Node
 
 ROUNDS = 200
 """Planner iterations at most in one pass (P4)."""
@@ -42,9 +43,6 @@ ITEM_PATIENCE_S = 4.0
 
 SERVER_PATIENCE_S = 15.0
 """A single run waits so long for a server that went away in the middle."""
-
-LISTED_ONLY = frozenset({"link"})
-"""Reasons that are listed but do not count as items left: links are not synced by default (R25)."""
 
 
 def _never() -> bool:
@@ -82,7 +80,7 @@ class Cycle:
     ) -> None:
         self.progress = progress or Progress(clock)
         saved = state.load()
-        trees = Trees(saved.life.top if saved.life else 0, saved.synced, saved.local, saved.remote)
+        trees = Trees(saved.life.top if saved.life else 0, saved.synced, saved.local, saved.remote, saved.passed)
         self._work = Work(tree, remote, state, trees, clock, chance, workers, device, self.progress, stop)
         self._looking = Looking(self._work)
         self._news = News(self._work, saved.life, saved.cursor, self._looking.forget)
@@ -115,6 +113,10 @@ class Cycle:
             soon = self._work.clock.monotonic() + self._settle_s
             return soon if retry is None else min(retry, soon)
         return retry
+
+    def refused(self, node: Node, error: CloudError) -> bool:
+        """See `News.refused`."""
+        return self._news.refused(node, error)
 
     def accept_deletes(self) -> None:
         """The user answers the brake: delete what was asked about (SC-193)."""
@@ -200,7 +202,7 @@ class Cycle:
         self._forget_acceptance()
         problems = self._problems()
         work.state.put_problems(problems)
-        left = any(problem.code not in LISTED_ONLY for problem in problems) or bool(self._hot())
+        left = any(counts_as_left(problem) for problem in problems) or bool(self._hot())
         return self._outcome(Ending.ITEMS_LEFT if left else Ending.IN_STEP)
 
     def _outcome(self, ending: Ending, error: CloudError | None = None, brake: Brake | None = None) -> Outcome:
@@ -244,7 +246,8 @@ class Cycle:
         self.progress.expect(files, size)
 
     def _problems(self) -> list[Held]:
-        return [*self._looking.problems(), *self._plan_held, *self._work.problems()]
+        held = (*self._plan_held, *held_there(self._work.trees))
+        return [*self._looking.problems(), *held, *self._work.problems()]
 
     def _forget_acceptance(self) -> None:
         """The answer to the brake is used up once nothing is left to delete."""

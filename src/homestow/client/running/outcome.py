@@ -7,6 +7,15 @@ from typing import NamedTuple
 
 from homestow.client.engine.steps import Brake, Held
 
+LISTED_ONLY = frozenset({"link", "only-here"})
+"""Reasons that are told but do not count as items left: links are not synced (R25), and what is new on the following side of
+a one-way job stays there as the job wants it."""
+
+
+def counts_as_left(held: Held) -> bool:
+    """Whether the item is not in step against what the job wants."""
+    return held.code not in LISTED_ONLY
+
 
 class Ending(Enum):
     """How a run ended; the value is the exit code of `homestow sync --once`."""
@@ -44,7 +53,7 @@ class Outcome(NamedTuple):
     Attributes:
         ending: see `Ending`.
         counts: what was done.
-        problems: items that are not in step, with reasons.
+        problems: items that are not in step, with reasons, also those that do not count (see `LISTED_ONLY`).
         brake: what the brake asks, with `Ending.BRAKE`.
         trouble: the public code and the message, with `Ending.TROUBLE`.
     """
@@ -54,3 +63,8 @@ class Outcome(NamedTuple):
     problems: Sequence[Held] = ()
     brake: Brake | None = None
     trouble: tuple[str, str] | None = None
+
+    @property
+    def left(self) -> int:
+        """How many of the problems count as items left."""
+        return sum(map(counts_as_left, self.problems))
