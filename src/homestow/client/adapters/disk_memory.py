@@ -361,7 +361,8 @@ class _Disk:
     def _lose_content(self, inode: Inode, dice: random.Random) -> None:
         held = (bytes(inode.data), inode.mtime_ns, inode.ctime_ns)
         if inode.durable is None:
-            states = [held, (b"", *held[1:]), (bytes(len(inode.data)), *held[1:])]
+            # Zeros under an unchanged stamp are damage that nobody could see without reading everything again.
+            states = [held, (b"", *held[1:]), (bytes(len(inode.data)), held[1], self._tick())]
         else:
             states = [held, inode.durable]
         if inode.kind in (SeenKind.LINK, SeenKind.OTHER):
