@@ -106,6 +106,30 @@ class TestNodes:
         assert again != node
         assert catalogue.child(top, "a") == row(catalogue, again)
 
+    def test_adopted_nodes_are_like_added_ones(self, catalogue: Catalogue, top: NodeId) -> None:
+        """However many come at once, folders before what is in them, each row is the one `add` would have made."""
+        with catalogue.write() as rows:
+            folder = rows.take_ids(231)
+            change = rows.take_numbers(231, [top])
+            wanted = [new_row(folder, ROOT, top, "d", Kind.FOLDER, change, mtime_ns=8, seen=Seen(90, 4, 5, 8))]
+            wanted += [
+                new_row(
+                    NodeId(folder + n), ROOT, folder, f"f{n}", Kind.FILE, change + n, rev=1, size=n, mtime_ns=n + 1,
+                    seen=Seen(n + 2, n + 3, n + 4, n + 1),
+                )
+                for n in range(1, 231)
+            ]  # fmt: skip
+            rows.adopt(ROOT, [
+                (one.id, one.parent or top, one.name, one.kind, one.rev, one.change, one.size, one.mtime_ns, one.inode,
+                 one.birth_ns, one.ctime_ns)
+                for one in wanted
+            ])  # fmt: skip
+
+        assert sorted(catalogue.children(folder, "", -1)) == wanted[1:]
+        assert catalogue.child(top, "d") == wanted[0]._replace(below=row(catalogue, folder).below)
+        with pytest.raises(PathTaken), catalogue.write() as rows:
+            rows.adopt(ROOT, [(rows.take_ids(1), folder, "f1", "file", 1, change, 0, 0, 0, 0, 0)])
+
     def test_ids_are_never_given_twice(self, catalogue: Catalogue, top: NodeId) -> None:
         """Not even when everything in between was removed."""
         node = add(catalogue, top, "a")

@@ -97,6 +97,28 @@ def test_facts_agree_with_the_standard_library(tmp_path: Path, top: int) -> None
     assert code_of(lambda: disk_calls.facts_of(-1)) == "EBADF"
 
 
+@pytest.mark.parametrize("count", [0, 1, 255, 256, 257, 600])
+def test_a_folder_is_listed_with_the_facts_of_each_name(
+    tmp_path: Path, top: int, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each name has its own facts however many there are, and what vanishes while it is listed is left out."""
+    for number in range(count):
+        (tmp_path / f"f{number}").write_bytes(b"x" * number)
+    names = os.listdir(top)
+    vanished = [f"gone{number}" for number in range(0, count, 3)]
+
+    def listed(_: int) -> list[str]:
+        return names + vanished
+
+    monkeypatch.setattr(os, "listdir", listed)
+    found = disk_calls.entries_of(top, stable=True)
+
+    assert [entry.name for entry in found] == sorted(names)
+    for name, stat in found:
+        assert stat == disk_calls.stat_at(top, name.encode(), stable=True)
+        assert stat.size == int(name[1:])
+
+
 def test_flushing_a_closed_handle_is_no_success(top: int) -> None:
     """syncfs and statfs tell their errors."""
     disk_calls.sync_file_system(top)

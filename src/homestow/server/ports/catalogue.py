@@ -104,6 +104,11 @@ def new_row(
     )  # fmt: skip
 
 
+FoundRow = tuple[NodeId, NodeId, str, str, int, int, int, int, int, int, int]
+"""A node as it was found on a disk that nobody knew: id, parent, name, kind, rev, change, size, mtime_ns, inode, birth_ns,
+ctime_ns, each as in `NodeRow`. Not a named one: adopting makes hundreds of thousands of them."""
+
+
 class Folder(NamedTuple):
     """A folder as paths are made of it.
 
@@ -338,6 +343,13 @@ class Rows(CatalogueReads, JournalRows, Protocol):
 
     def add(self, rows: Iterable[NodeRow]) -> None:
         """New nodes, parents before children.
+
+        Raises:
+            PathTaken: a place is in use.
+        """
+
+    def adopt(self, root: RootId, rows: Sequence[FoundRow]) -> None:
+        """`add` for very many new live nodes of one root that lie where they are shown, their digests unknown.
 
         Raises:
             PathTaken: a place is in use.

@@ -7,6 +7,7 @@ out with a reason (R16); content overwritten from outside has no older version, 
 import gc
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -149,21 +150,20 @@ class _Scan:
     def _adopt(self, folder: Folder, entries: Iterable[Entry]) -> list[Folder]:
         """All is new in a root that is being adopted; the folders in this one."""
         below: list[Folder] = []
-        add, location, deep = self.new.append, folder.location, len(folder.location) + 1 >= MAX_DEPTH
+        location, deep = folder.location, len(folder.location) + 1 >= MAX_DEPTH
+        add, make, new, kinds, is_folder = self.new.append, tuple.__new__, New, _KINDS, EntryKind.FOLDER
         for name, stat in entries:
-            kind = stat.kind
-            if kind is EntryKind.OTHER or deep or not name.isascii():
+            kind = kinds.get(stat.kind)
+            if kind is None or deep or not name.isascii():
                 inner = self._differs(folder, Entry(name, stat), None, deep)
                 if inner is not None:
                     below.append(inner)
-            elif kind is EntryKind.FILE:
-                add(New(folder, name, Kind.FILE, stat, None))
-            elif kind is EntryKind.FOLDER:
+            elif stat.kind is is_folder:
                 inner = Folder(None, (*location, name))
-                add(New(folder, name, Kind.FOLDER, stat, inner))
+                add(make(new, (folder, name, kind, stat, inner)))
                 below.append(inner)
             else:
-                add(New(folder, name, Kind.LINK, stat, None))
+                add(make(new, (folder, name, kind, stat, None)))
         return below
 
     def _is_other(self, folder: Folder) -> bool:
@@ -416,7 +416,7 @@ class Outside:
         scan = _Scan(root, store, self._catalogue, self._clock.now_ns(), fresh)
         try:
             with _no_collector() if fresh else nullcontext():
-                self._walk(scan, list(self._starts(top.id, folders)), everything=folders is None)
+                self._walk(scan, self._starts(top.id, folders), everything=folders is None)
         except _RootGone as error:
             self._roots.set_away(root, True)
             scan.found.skip((), str(error))
@@ -441,10 +441,15 @@ class Outside:
             starts[node] = Folder(node, location[:depth])
         return starts.values()
 
-    def _walk(self, scan: _Scan, waiting: list[Folder], everything: bool) -> None:
-        """Compare folders and what is new in them; with `everything` also the folders in them that we know."""
+    def _walk(self, scan: _Scan, starts: Iterable[Folder], everything: bool) -> None:
+        """Compare folders and what is new in them; with `everything` also the folders in them that we know.
+
+        What is adopted goes in level by level, so that places, ordered by parents' ids, are added at the end.
+        """
+        waiting = deque(starts)
+        following = waiting.popleft if scan.fresh else waiting.pop
         while waiting:
-            for inner in scan.look(waiting.pop()):
+            for inner in scan.look(following()):
                 if everything or not inner.same:
                     waiting.append(inner)
             if len(scan.new) >= (_PIECE if scan.fresh else _MANY_NEW):

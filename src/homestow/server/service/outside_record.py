@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from homestow.server.ports.catalogue import NOT_SEEN, NodeRow, Rows, new_row, seen_from
+from homestow.server.ports.catalogue import NOT_SEEN, FoundRow, NodeRow, Rows, new_row, seen_from
 from homestow.server.ports.content import Content, Location, Stat
 from homestow.server.ports.journal import Note
 from homestow.values.changes import ChangeKind
@@ -299,29 +299,32 @@ class _Writer:
                 inner.id = NodeId(node + number)
         change = self._rows.take_numbers(len(new), {_known(folder) for folder in {one.folder for one in new}})
         odd: dict[NodeId | None, set[str]] = {}
+        respelt: list[tuple[NodeId, NodeId, str]] = []
         size = files = 0
-        made: list[NodeRow] = []
-        root, no_one = self._root, SYSTEM
+        made: list[FoundRow] = []
+        add, is_file = made.append, Kind.FILE
         for folder, name, kind, (_, length, mtime_ns, ctime_ns, inode, birth_ns), _ in new:
-            rev, shown, word = 0, name, "file"
-            if kind is Kind.FILE:
-                rev, files, size = 1, files + 1, size + length
-            else:
-                length, word = 0, kind.value
+            parent = folder.id
+            assert parent is not None
+            shown = name
             if not name.isascii():
-                taken = odd.setdefault(folder.id, set())
+                taken = odd.setdefault(parent, set())
                 shown = numbered(nfc(name), taken)
                 taken.add(shown)
-            as_shown = shown == name
-            made.append(
-                NodeRow(
-                    node, root, folder.id, shown, word, rev, change, change, length, mtime_ns, None, 0,
-                    None if as_shown else folder.id, None if as_shown else name, inode, birth_ns, ctime_ns, mtime_ns, 0, no_one, None,
-                )
-            )  # fmt: skip
+                if shown != name:
+                    respelt.append((node, parent, name))
+            if kind is is_file:
+                files += 1
+                size += length
+                rev, word = 1, "file"
+            else:
+                rev, word, length = 0, kind.value, 0
+            add((node, parent, shown, word, rev, change, length, mtime_ns, inode, birth_ns, ctime_ns))
             change += 1
             node = NodeId(node + 1)
-        self._rows.add(made)
+        self._rows.adopt(self._root, made)
+        for one, parent, name in respelt:
+            self._rows.set_location(one, parent, name)
         self._rows.charge(self._root, live=size, files=files)
         self.done.new += len(made)
 

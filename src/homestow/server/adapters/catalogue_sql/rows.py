@@ -3,12 +3,13 @@
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 
 from homestow.server.adapters.catalogue_sql import statements as sql
 from homestow.server.adapters.catalogue_sql.database import Database, translated
 from homestow.server.adapters.catalogue_sql.paths import FolderCache
 from homestow.server.adapters.catalogue_sql.reads import Reads
-from homestow.server.ports.catalogue import Answer, Folder, NodeRow, Seen, UploadRow, Usage, VersionRow
+from homestow.server.ports.catalogue import Answer, Folder, FoundRow, NodeRow, Seen, UploadRow, Usage, VersionRow
 from homestow.server.ports.journal import Note
 from homestow.values.errors import PathTaken, StorageFailed
 from homestow.values.ids import AccountId, Epoch, NodeId, RootId, UploadId
@@ -118,9 +119,20 @@ class SqlRows(Reads):
 
     def add(self, rows: Iterable[NodeRow]) -> None:
         """New nodes."""
+        # Plain tuples are bound faster than named ones.
+        self._add_all(sql.ADD_NODE, map(tuple, rows))
+
+    def adopt(self, root: RootId, rows: Sequence[FoundRow]) -> None:
+        """Very many new nodes."""
+        count = sql.ADOPTED_AT_ONCE
+        whole = len(rows) - len(rows) % count
+        at_once = (rows[at : at + count] for at in range(0, whole, count))
+        self._add_all(sql.ADOPT_MANY, ((root, *chain.from_iterable(some)) for some in at_once))
+        self._add_all(sql.ADOPT, ((root, *row) for row in rows[whole:]))
+
+    def _add_all(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
         try:
-            # Plain tuples are bound faster than named ones.
-            self._writing.executemany(sql.ADD_NODE, map(tuple, rows))
+            self._writing.executemany(statement, rows)
         except sqlite3.IntegrityError as error:
             raise _taken(error) from error
         except sqlite3.Error as error:

@@ -88,6 +88,31 @@ ADD_INTENT = "INSERT INTO intents (id, root, body) VALUES (?, ?, ?)"
 DROP_INTENT = "DELETE FROM intents WHERE id = ?"
 
 ADD_NODE = _sql("INSERT INTO nodes (", _NODE, ") VALUES (", _marks(len(NodeRow._fields)), ")")
+ADOPTED_AT_ONCE = 100
+"""One statement for so many rows takes half of the time of one for each: the indexes are not searched anew for each row."""
+
+_FOUND = 11
+
+
+def _found(at: int) -> str:
+    """The values of one `FoundRow` of which the first parameter is `at`; parameter 1 is the root."""
+    node, parent, name, kind, rev, change, size, mtime, inode, birth, ctime = (
+        f"?{at + number}" for number in range(_FOUND)
+    )
+    values = (
+        node, "?1", parent, name, kind, rev, change, change, size, mtime, "NULL", "0", "NULL", "NULL", inode, birth, ctime,
+        mtime, "0", "0", "NULL",
+    )  # fmt: skip
+    return f"({', '.join(values)})"
+
+
+def _adopt(count: int) -> str:
+    rows = ", ".join(_found(2 + _FOUND * number) for number in range(count))
+    return _sql("INSERT INTO nodes (", _NODE, ") VALUES", rows)
+
+
+ADOPT = _adopt(1)
+ADOPT_MANY = _adopt(ADOPTED_AT_ONCE)
 SET_CONTENT = (
     "UPDATE nodes SET rev = ?, change = ?, below = ?, size = ?, mtime_ns = ?, digest = ?, inode = ?, birth_ns = ?, "
     "ctime_ns = ?, disk_mtime_ns = ? WHERE id = ?"
