@@ -7,12 +7,14 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
-from homestow.values.errors import Busy
+from homestow.values.errors import Busy, CloudError
 
 P = ParamSpec("P")
 T = TypeVar("T")
+A = TypeVar("A")
+R = TypeVar("R")
 
 _GROUP = 16
 """Calls that may share one crossing; more would make the last wait for the others' disk."""
@@ -36,6 +38,7 @@ class Border:
         self._inside = 0
         self._group: list[_Ask] = []
         self._quick_until = 0.0
+        self._together: dict[Any, list[tuple[Any, asyncio.Future[Any]]]] = {}
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do `work` in a worker thread and give its result; what it raises is raised here.
@@ -86,6 +89,40 @@ class Border:
         finally:
             ended = time.monotonic()
             self._quick_until = ended + _TRUST_S if ended - began <= _QUICK_S else 0.0
+
+    async def together(self, work: Callable[[list[A]], list[R | CloudError]], item: A) -> R:
+        """Like `run` for one item, but items given for the same `work` in one turn of the loop share one call of it.
+
+        `work` gives one result or error for each item, in order; what it raises itself is raised for all of them.
+        """
+        self._enter()
+        loop = asyncio.get_running_loop()
+        waiting = self._together.get(work)
+        if waiting is None:
+            waiting = self._together[work] = []
+            loop.call_soon(self._cross_together, work, loop)
+        answer: asyncio.Future[R] = loop.create_future()
+        waiting.append((item, answer))
+        try:
+            return await answer
+        finally:
+            self._inside -= 1
+
+    def _cross_together(self, work: Callable[[list[A]], list[R | CloudError]], loop: asyncio.AbstractEventLoop) -> None:
+        waiting = self._together.pop(work)
+
+        def done(future: asyncio.Future[list[R | CloudError]]) -> None:
+            failure = future.exception()
+            results = [failure] * len(waiting) if failure is not None else future.result()
+            for (_, answer), result in zip(waiting, results, strict=True):
+                if answer.done():
+                    continue
+                if isinstance(result, BaseException):
+                    answer.set_exception(result)
+                else:
+                    answer.set_result(result)
+
+        loop.run_in_executor(self.executor, work, [item for item, _ in waiting]).add_done_callback(done)
 
     def close(self) -> None:
         """Wait for running work, refuse what waits."""

@@ -156,10 +156,14 @@ class Publish(Work[list[Outcome]]):
     def prepare(self, ground: Ground) -> None:
         """Check every file; a wrong one gets its error, the others go on."""
         taken = self._names_in_use(ground.catalogue)
+        replaced: set[NodeId] = set()
         for file in self.files:
             if file.error is None:
                 try:
+                    if file.base and file.node in replaced:
+                        raise Stale("Another file of the same call replaces it already.", rev=file.base + 1)
                     self._check(ground, file, taken)
+                    replaced.add(file.node)
                 except CloudError as error:
                     file.error = error
         self._forget_failed()

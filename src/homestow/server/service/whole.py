@@ -1,7 +1,7 @@
 """Files that arrive whole: in one request each, or many small ones in a pack."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 from blake3 import blake3
@@ -26,6 +26,7 @@ from homestow.values.errors import (
     Incomplete,
     KeyReused,
     PathTaken,
+    ServerError,
     Stale,
     StorageFailed,
     TooLarge,
@@ -145,6 +146,45 @@ class WholeFiles:
             outcomes[at] = outcome
         return [outcome if outcome is not None else Outcome() for outcome in outcomes]
 
+    def finish_all(self, sinks: Sequence["FileSink | ToldSink"]) -> list[Node | CloudError]:
+        """Finish files that arrived at the same time: those of one person in one root are published as one work.
+
+        What became of each, in order; the same as `finish` of each would give.
+        """
+        results: list[Node | CloudError | None] = [None] * len(sinks)
+        together: dict[tuple[Principal, RootId], list[int]] = {}
+        for at, sink in enumerate(sinks):
+            if isinstance(sink, FileSink) and sink.once is None:
+                together.setdefault((sink.who, sink.root), []).append(at)
+            else:
+                results[at] = _outcome_of(sink.finish)
+        for (who, root), places in together.items():
+            chosen = [(at, sink) for at in places if isinstance(sink := sinks[at], FileSink)]
+            for (at, _), result in zip(chosen, self._publish_all(who, root, [sink for _, sink in chosen]), strict=True):
+                results[at] = result
+        return [ServerError("Nothing became of it.") if result is None else result for result in results]
+
+    def _publish_all(self, who: Principal, root: RootId, sinks: Sequence["FileSink"]) -> list[Node | CloudError]:
+        results: list[Node | CloudError | None] = [None] * len(sinks)
+        ready: list[int] = []
+        try:
+            for at, sink in enumerate(sinks):
+                try:
+                    sink.ready()
+                    ready.append(at)
+                except CloudError as error:
+                    results[at] = error
+            try:
+                outcomes = self._publisher.many(who, root, [sinks[at].file for at in ready]) if ready else []
+            except CloudError as error:
+                outcomes = [Outcome.of(error) for _ in ready]
+            for at, outcome in zip(ready, outcomes, strict=True):
+                results[at] = _outcome_of(outcome.result)
+        finally:
+            for sink in sinks:
+                sink.end()
+        return [ServerError("Nothing became of it.") if result is None else result for result in results]
+
     def check(self, who: Principal, root: RootId) -> None:
         """Let somebody put files into a root, or not. Raises `NotFound`, `Forbidden`."""
         self._access.root(who, root, Rights.WRITE)
@@ -194,6 +234,7 @@ class FileSink:
 
     Attributes:
         offset: bytes taken so far.
+        who, root, file, once: who puts which file where, and the idempotency key.
     """
 
     def __init__(
@@ -201,13 +242,13 @@ class FileSink:
         once: Once | None,
     ) -> None:  # fmt: skip
         self.offset = 0
+        self.who = who
+        self.root = root
+        self.file = file
+        self.once = once
         self._files = files
-        self._who = who
-        self._root = root
-        self._file = file
         self._digest = digest
         self._size = size
-        self._once = once
         self._small = bytearray()
         self._staged: Staged | None = None
         self._hasher: blake3 | None = None
@@ -244,7 +285,7 @@ class FileSink:
             raise
 
     def _begin_large(self) -> None:
-        self._staged = self._files.store(self._root).stage(self._file.staged)
+        self._staged = self._files.store(self.root).stage(self.file.staged)
         self._hasher = blake3(self._small)
         if self._small:
             self._staged.write_at(0, bytes(self._small))
@@ -255,7 +296,7 @@ class FileSink:
         try:
             self._staged.sync()
         except StorageFailed as error:
-            self._files.failed(self._root, error)
+            self._files.failed(self.root, error)
             raise
         self._flushed = self.offset
 
@@ -268,25 +309,33 @@ class FileSink:
             NotFound, PathTaken, Stale, QuotaExceeded: it does not fit (any more).
             NotFound, Forbidden: the right to write was taken away while the bytes came in.
         """
-        file = self._file
         try:
-            self._files.check(self._who, self._root)
-            if self._size is not None and self.offset != self._size:
-                raise Incomplete("Fewer bytes came than were announced.", missing=self._size - self.offset)
-            file.size = self.offset
-            file.digest = digest_bytes(memoryview(self._small)) if self._hasher is None else self._hasher.digest()
-            if self._digest is not None and file.digest != self._digest:
-                raise DigestMismatch("The bytes that arrived are not the declared ones.")
-            file.inode = self._stage().inode
-            return self._files.publish(self._who, self._root, file, self._once)
+            self.ready()
+            return self._files.publish(self.who, self.root, self.file, self.once)
         finally:
-            self._end(file.published is None)
+            self.end()
+
+    def ready(self) -> None:
+        """Verify and stage what came, so that it can be published; raises as `finish`."""
+        file = self.file
+        self._files.check(self.who, self.root)
+        if self._size is not None and self.offset != self._size:
+            raise Incomplete("Fewer bytes came than were announced.", missing=self._size - self.offset)
+        file.size = self.offset
+        file.digest = digest_bytes(memoryview(self._small)) if self._hasher is None else self._hasher.digest()
+        if self._digest is not None and file.digest != self._digest:
+            raise DigestMismatch("The bytes that arrived are not the declared ones.")
+        file.inode = self._stage().inode
 
     def _stage(self) -> Stat:
         if self._staged is None:
-            return self._files.store(self._root).stage_small(self._file.staged, bytes(self._small))
+            return self._files.store(self.root).stage_small(self.file.staged, bytes(self._small))
         self._flush()
         return self._staged.stat()
+
+    def end(self) -> None:
+        """Let go; what was not published is removed."""
+        self._end(self.file.published is None)
 
     def abort(self) -> None:
         """Nothing comes of it; may be called at any time and twice."""
@@ -295,10 +344,10 @@ class FileSink:
     def _end(self, drop: bool) -> None:
         staged, self._staged = self._staged, None
         if staged is not None:
-            self._file.inode = self._file.inode or staged.stat().inode
+            self.file.inode = self.file.inode or staged.stat().inode
             staged.close()
         if drop:
-            drop_quietly(self._files.store(self._root), self._file)
+            drop_quietly(self._files.store(self.root), self.file)
 
 
 def drop_quietly(store: Content, file: File) -> None:
@@ -309,6 +358,13 @@ def drop_quietly(store: Content, file: File) -> None:
             store.drop_staged(file.staged)
     except CloudError:
         return
+
+
+def _outcome_of(finish: Callable[[], Node]) -> Node | CloudError:
+    try:
+        return finish()
+    except CloudError as error:
+        return error
 
 
 def _staged(store: Content, key: str, item: PackItem, data: bytes) -> File:

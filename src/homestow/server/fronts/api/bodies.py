@@ -24,10 +24,10 @@ from homestow.server.fronts.http.ranges import EntityTag
 from homestow.server.fronts.http.receiving import read_body, receive
 from homestow.server.fronts.http.sending import BlockSource, Facts, FileSource, send_blocks, send_file
 from homestow.server.service.contents import OpenContent
+from homestow.server.service.whole import FileSink, ToldSink
 from homestow.server.service.work import Once
 from homestow.values.errors import BadRequest, CloudError, TooLarge
 from homestow.values.ids import NodeId
-from homestow.values.nodes import Node
 from homestow.wire import api
 from homestow.wire.api import BY_NAME, EPOCH_HEADER, MAX_BLOCK_BYTES, MAX_JSON_BYTES, MAX_PACK_BYTES, Call
 from homestow.wire.openapi import document
@@ -142,23 +142,13 @@ class Bodies:
             digest=digest_in(ask.maybe_text("digest")), size=size, once=ask.once,
         ))  # fmt: skip
 
-    async def _put_whole(
-        self, request: Request, call: Call, ask: Ask, open_sink: Callable[[int | None], "_WholeSink"]
-    ) -> web.StreamResponse:
+    async def _put_whole(self, request: Request, call: Call, ask: Ask, open_sink: "_OpenSink") -> web.StreamResponse:
         size = request.content_length
         if size is not None and size <= _SMALL_BODY:
-            # A small body is here already or nearly: one crossing does all of it.
+            # A small body is here already or nearly: what came at the same time crosses and is published together.
             body = await read_body(request, cap=_SMALL_BODY)
-
-            def work() -> bytes:
-                sink = open_sink(len(body))
-                try:
-                    sink.write(memoryview(body))
-                    return _encode(sink.finish())
-                finally:
-                    sink.abort()
-
-            return self._bench.json(call, await self._border.run(work))
+            node: bytes = await self._border.together(self._put_all, (open_sink, body))
+            return self._bench.json(call, node)
         sink = await self._border.run(open_sink, size)
         await self._receive(request, sink, _MAX_FILE)
 
@@ -170,6 +160,22 @@ class Bodies:
                 sink.abort()
 
         return self._bench.json(call, await self._border.run(finish))
+
+    def _put_all(self, items: "list[tuple[_OpenSink, bytes]]") -> list[bytes | CloudError]:
+        """Small files that arrived at the same time: the encoded node of each, or its error."""
+        results: list[bytes | CloudError] = [b""] * len(items)
+        sinks: list[tuple[int, _WholeSink]] = []
+        for at, (open_sink, body) in enumerate(items):
+            try:
+                sink = open_sink(len(body))
+                sink.write(memoryview(body))
+                sinks.append((at, sink))
+            except CloudError as error:
+                results[at] = error
+        finished = self._services.whole.finish_all([sink for _, sink in sinks])
+        for (at, _), result in zip(sinks, finished, strict=True):
+            results[at] = result if isinstance(result, CloudError) else _encode(result)
+        return results
 
     async def _put_block(self, request: Request) -> web.StreamResponse:
         call = BY_NAME["put_block"]
@@ -233,9 +239,8 @@ class Bodies:
         return self._bench.json(call, await self._border.run(work))
 
 
-class _WholeSink(_Sink, Protocol):
-    def finish(self) -> Node:
-        """All of it is here: verify, publish."""
+_WholeSink = FileSink | ToldSink
+_OpenSink = Callable[[int | None], _WholeSink]
 
 
 class _BlockSink(_Sink, Protocol):
