@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.unit.keeping_world import House, open_house
 
@@ -11,7 +12,9 @@ from homestow.server.adapters.catalogue_sql.database import Database
 from homestow.server.ports.catalogue import Answer
 from homestow.server.rules.retention import DAY_NS, HOUR_NS
 from homestow.server.service.admin import OPERATOR
+from homestow.server.service.publish import Planned, PublishPlan
 from homestow.values.errors import CursorGone, LoginNeeded
+from homestow.values.ids import NO_DEVICE, SYSTEM, NodeId
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +135,7 @@ def test_logins_and_answers_end(house: House) -> None:
 
 
 def test_leftovers_of_uploads_go(house: House) -> None:
-    """A staging file that belongs to nothing, once nobody wrote to it for an hour."""
+    """A staging file that belongs to nothing, once nobody wrote to it for a day."""
     store = house.roots.get(house.root)
     store.stage_small("leftover", b"x")
     assert house.keeping.upkeep.run().leftovers == 0
@@ -140,3 +143,19 @@ def test_leftovers_of_uploads_go(house: House) -> None:
 
     assert house.keeping.upkeep.run().leftovers == 1
     assert list(store.staged_keys()) == []
+
+
+def test_what_an_intent_names_stays_however_old(house: House) -> None:
+    """Displaced content under an open intent may be its only copy: a root may have been away for days."""
+    store = house.roots.get(house.root)
+    store.stage_small("displaced", b"the only copy")
+    top = house.core.catalogue.top(house.root)
+    assert top is not None
+    file = Planned("displaced", NodeId(0), top.id, "a", 0, 13, None, b"x" * 32, 0, ("a",), None, None)
+    plan = PublishPlan(root=house.root, account=SYSTEM, device=NO_DEVICE, files=[file])
+    with house.core.catalogue.write() as rows:
+        rows.add_intents([(house.root, msgspec.json.encode(plan))])
+    house.clock.ns += 40 * DAY_NS
+
+    assert house.keeping.upkeep.run().leftovers == 0
+    assert list(store.staged_keys()) == ["displaced"]

@@ -5,7 +5,8 @@ from typing import Any
 
 import msgspec
 
-from homestow.server.ports.catalogue import Catalogue, Intent
+from homestow.server.ports.catalogue import Catalogue, Intent, Rows
+from homestow.server.ports.content import Content
 from homestow.server.rules.access import Principal
 from homestow.server.service.placing import FactsPlan, FoldersPlan, Move, MovePlan, SetFacts, folders_from_plan
 from homestow.server.service.publish import PublishPlan
@@ -96,19 +97,26 @@ def _work_on_node(
             return Restore.from_plan(plan, who, row)
 
 
+def leftovers(catalogue: Catalogue | Rows, root: RootId, store: Content, now_ns: int, grace_ns: int) -> set[str]:
+    """Staging files that belong to no upload and to no intent, and were not touched for `grace_ns`: left by a crash.
+
+    What an intent names may be the only copy of displaced content, however old: a root may have been away for long.
+    """
+    needed = {str(upload) for upload in catalogue.uploads_of(root)}
+    busy = {key for intent in catalogue.intents() for key in _staged_keys(_decode(intent.body))}
+    found = set()
+    for key in store.staged_keys():
+        stat = None if key in needed or key in busy else store.look_staged(key)
+        if stat is not None and abs(now_ns - max(stat.mtime_ns, stat.ctime_ns)) >= grace_ns:
+            found.add(key)
+    return found
+
+
 def sweep_staging(ground: Ground, root: RootId, grace_ns: int = STAGING_GRACE_NS) -> int:
-    """Remove staging files that belong to no upload and are older than the grace; how many."""
+    """Remove `leftovers`; how many."""
     store = ground.stores.get(root)
-    needed = ground.catalogue.uploads_of(root)
-    busy = {key for intent in ground.catalogue.intents() for key in _staged_keys(_decode(intent.body))}
-    now = ground.clock.now_ns()
     removed = 0
-    for key in list(store.staged_keys()):
-        if key in needed or key in busy:
-            continue
-        stat = store.look_staged(key)
-        if stat is None or now - max(stat.mtime_ns, stat.ctime_ns) < grace_ns:
-            continue
+    for key in sorted(leftovers(ground.catalogue, root, store, ground.clock.now_ns(), grace_ns)):
         try:
             store.drop_staged(key)
             removed += 1

@@ -13,9 +13,9 @@ from homestow.server.rules.access import OUTSIDE
 from homestow.server.rules.retention import Kept, Retention, older_than, versions_to_drop
 from homestow.server.service.accounts import Accounts
 from homestow.server.service.core import Core
+from homestow.server.service.recovery import sweep_staging
 from homestow.server.service.roots import Roots
 from homestow.server.service.trashing import Purge
-from homestow.server.service.verify import old_staged
 from homestow.server.service.work import RowsWork
 from homestow.values.errors import CloudError, NotFound
 from homestow.values.ids import NodeId, RootId
@@ -167,10 +167,7 @@ class Upkeep:
         """Staging files that a crash left behind."""
         for root in self._roots.all():
             if root.state is RootState.PRESENT and not self._stop.is_set():
-                store = self._roots.get(root.id)
-                for key in old_staged(self._core.catalogue, root.id, store, self._clock.now_ns()):
-                    store.drop_staged(key)
-                    swept.leftovers += 1
+                swept.leftovers += sweep_staging(self._core.ground, root.id)
 
     def _purge(self, root: RootId, nodes: list[NodeId], versions: list[VersionRow]) -> int:
         try:

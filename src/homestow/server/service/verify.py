@@ -21,6 +21,7 @@ from homestow.server.rules.retention import HOUR_NS
 from homestow.server.service.committer import Committer
 from homestow.server.service.digesting import digest_open
 from homestow.server.service.outside import Outside
+from homestow.server.service.recovery import leftovers
 from homestow.server.service.roots import Roots
 from homestow.server.service.work import RowsWork
 from homestow.values.changes import ChangeKind
@@ -329,7 +330,7 @@ class _Check:
         kept = set(self._store.kept_keys()) - self._catalogue.kept_keys(self._root.id)
         if kept:
             self._still_there(kept)
-        for key in sorted(old_staged(self._catalogue, self._root.id, self._store, self._now_ns)):
+        for key in sorted(leftovers(self._catalogue, self._root.id, self._store, self._now_ns, HOUR_NS)):
             self._report.add(Wrong.STRAY, f"staging of {self._root.name}", f"{key} belongs to no upload")
 
     def _still_there(self, kept: set[str]) -> None:
@@ -384,7 +385,7 @@ class _Mend:
         before, after = rows.usage([self._root])[self._root], rows.recount(self._root)
         if before != after:
             self.done.append("counters counted anew")
-        self.staged = sorted(old_staged(rows, self._root, self._store, self._now_ns))
+        self.staged = sorted(leftovers(rows, self._root, self._store, self._now_ns, HOUR_NS))
         if self.staged:
             self.done.append(f"{len(self.staged):,} leftovers of uploads removed")
 
@@ -439,14 +440,3 @@ class _Mend:
             adopted += 1
         if adopted:
             self.done.append(f"{adopted:,} kept contents that nothing needed are in the trash as 'found …'")
-
-
-def old_staged(catalogue: Catalogue | Rows, root: RootId, store: Content, now_ns: int) -> set[str]:
-    """Staging files that belong to no upload and were not written to for an hour: leftovers of a crash."""
-    needed = {str(upload) for upload in catalogue.uploads_of(root)}
-    found = set()
-    for key in store.staged_keys():
-        stat = store.look_staged(key) if key not in needed else None
-        if stat is not None and abs(now_ns - max(stat.mtime_ns, stat.ctime_ns)) > HOUR_NS:
-            found.add(key)
-    return found
