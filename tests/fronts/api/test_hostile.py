@@ -134,6 +134,14 @@ def test_limits_of_pages(shared: Rig) -> None:
         assert shared.ask("GET", f"/nodes/{shared.top}/children?limit={limit}").status == status
 
 
+def test_a_misspelt_condition_is_not_none(shared: Rig) -> None:
+    """What a call does not know is refused, so that no `base` is overlooked."""
+    node = shared.put(fresh())
+    answer = shared.ask("DELETE", f"/nodes/{node.id}?bse=1")
+    assert (answer.status, answer.code) == (400, "bad-request")
+    assert shared.node(node.id) == node
+
+
 def test_a_parameter_twice(shared: Rig) -> None:
     """Two values for one parameter are refused: nobody shall read the other one."""
     answer = shared.ask("GET", f"/nodes/{shared.top}/children?limit=1&limit=2")
@@ -287,7 +295,9 @@ def test_text_of_headers_is_never_echoed(shared: Rig) -> None:
     """S21: nothing that a client sends comes back as a header."""
     marker = "marker-7f"
     answer = shared.ask(
-        "GET", f"/nodes/{shared.top}?x={marker}", headers={"X-Test": marker, "User-Agent": marker, "Cookie": marker}
+        "GET",
+        f"/nodes/{shared.top}/children?after={marker}",
+        headers={"X-Test": marker, "User-Agent": marker, "Cookie": marker},
     )
     assert marker not in str(answer.headers)
 

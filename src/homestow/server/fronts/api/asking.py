@@ -80,6 +80,9 @@ def read_ask(call: Call, request: Request, body: bytes | None) -> Ask:
         BadRequest: a parameter is missing, unknown in form or out of range; a header is malformed.
     """
     query = _read_query(request.rel_url.raw_query_string)
+    if query and (unknown := query.keys() - {param.name for param in call.params if param.where == "query"}):
+        # A condition that is misspelt must not be taken for none.
+        raise BadRequest(f"This call has no parameter {min(unknown)[:60]!r}.")
     params = {param.name: _value(param, request.params, query) for param in call.params}
     return Ask(
         call,
