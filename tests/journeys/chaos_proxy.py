@@ -103,11 +103,9 @@ class ChaosProxy:
         server.close()
         for line in list(self._lines):
             self._end(line, Cut.FIN)
-        await asyncio.sleep(0)
         rest = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        for task in rest:
-            task.cancel()
-        await asyncio.gather(*rest, return_exceptions=True)
+        if rest:
+            await asyncio.wait(rest, timeout=5)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.weather.hole is Hole.ACCEPTED:
@@ -132,7 +130,7 @@ class ChaosProxy:
         writer.close()
 
     async def _pump_up(self, line: _Line, reader: asyncio.StreamReader) -> None:
-        while data := await reader.read(self.weather.piece or _PIECE):
+        while data := await self._read(reader):
             if line.answering:
                 line.answering = False
                 lose = self.weather.lose
@@ -142,38 +140,52 @@ class ChaosProxy:
             data, cut = self._until_cut(data, "cut_up")
             self.counts.up += len(data)
             line.server.write(data)
-            await line.server.drain()
             if cut:
                 self._cut_all()
                 return
-            if self.weather.piece:
-                await asyncio.sleep(0.0005)
-        if line.server.can_write_eof():
+            if not await self._drained(line.server):
+                break
+        if line.server.can_write_eof() and not line.server.is_closing():
             line.server.write_eof()
 
     async def _pump_down(self, line: _Line, reader: asyncio.StreamReader) -> None:
-        while data := await reader.read(self.weather.piece or _PIECE):
+        while data := await self._read(reader):
             line.answering = True
             if line.losing:
                 self.counts.lost += 1
-                self._end(line, Cut.FIN)
-                return
+                break
             hole = self.weather.hole
-            if hole is Hole.ASKED:
-                await self._stop.wait()
             if hole is Hole.ANSWERED:
                 line.client.write(data[: len(data) // 2])
+            if hole is not None:
                 await self._stop.wait()
+                break
             data, cut = self._until_cut(data, "cut_down")
             self.counts.down += len(data)
             line.client.write(data)
-            await line.client.drain()
             if cut:
                 self._cut_all()
                 return
-            if self.weather.piece:
-                await asyncio.sleep(0.0005)
-        line.client.close()
+            if not await self._drained(line.client):
+                break
+        self._end(line, Cut.FIN)
+
+    async def _read(self, reader: asyncio.StreamReader) -> bytes:
+        """The next bytes; b"" at an end of any kind."""
+        try:
+            return await reader.read(self.weather.piece or _PIECE)
+        except OSError:
+            return b""
+
+    async def _drained(self, writer: asyncio.StreamWriter) -> bool:
+        """Let the other side take what was written; False when it is gone."""
+        try:
+            await writer.drain()
+        except OSError:
+            return False
+        if self.weather.piece:
+            await asyncio.sleep(0.0005)
+        return True
 
     def _until_cut(self, data: bytes, which: str) -> tuple[bytes, bool]:
         left: int | None = getattr(self.weather, which)

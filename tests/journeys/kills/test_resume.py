@@ -2,6 +2,7 @@
 effect (P8)."""
 
 import random
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.journeys.chaos_proxy import ChaosProxy, Counts, Cut, Hole, Weather
 from tests.journeys.cli_processes import PASSWORD
-from tests.journeys.kills.processes import ServerProcess, Zygote
+from tests.journeys.kills.processes import ClientProcess, ServerProcess, Zygote
 
 from homestow.client.adapters.api_client import Client
 from homestow.client.bootstrap import open_job
@@ -134,6 +135,53 @@ def test_cut_downloads_go_on(trial: Trial, told: Callable[[str], None]) -> None:
             cuts += counts.cuts
     assert cuts >= 50
     told(f"resume: {cuts} cuts of downloads, at most one range each again")
+
+
+# --- deaths in the middle ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "point", ["put_block.asking:2", "put_block.answered:2", "finish_upload.asking:1", "state.committed:3"]
+)
+def test_a_client_that_dies_goes_on(trial: Trial, zygote: Zygote, point: str) -> None:
+    """SC-134: what the server acknowledged before the client died is not sent again; of the rest one block at most."""
+    client = ClientProcess(zygote, trial.place / "home", "anna", trial.proxy.url)
+    client.folder.mkdir()
+    assert client.sync() == 0, client.said()
+    content = random.Random(point).randbytes(3 * BLOCK_SIZE + BLOCK_SIZE // 2)
+    (client.folder / "large").write_bytes(content)
+    trial.proxy.counts = Counts()
+    assert client.sync(f"client.{point.replace(':', ':kill:')}") == -signal.SIGKILL
+    assert client.sync() == 0, client.said()
+    assert trial.proxy.counts.up <= len(content) + BLOCK_SIZE + OVERHEAD
+    node = trial.client.resolve(trial.root.id, "large")
+    with trial.client.content(node.id) as answer:
+        assert answer.read(len(content) + 1) == content
+
+
+@pytest.mark.parametrize(
+    "point", ["upload.block_received:2", "content.write:9", "upload.verified:1", "content.publish:1"]
+)
+def test_a_server_that_dies_goes_on(trial: Trial, zygote: Zygote, point: str) -> None:
+    """SC-133: the client finds the server again, which has every block that it acknowledged."""
+    client = ClientProcess(zygote, trial.place / "home", "anna", trial.proxy.url)
+    client.folder.mkdir()
+    assert client.sync() == 0, client.said()
+    content = random.Random(point).randbytes(3 * BLOCK_SIZE + BLOCK_SIZE // 2)
+    (client.folder / "large").write_bytes(content)
+    trial.server.stop()
+    assert trial.server.start(point.replace(":", ":kill:"))
+    trial.proxy.counts = Counts()
+    client.begin()
+    assert trial.server.wait() == -signal.SIGKILL
+    assert trial.server.start()
+    assert client.end() == 0, client.said()
+    # The block under way may be sent to the dying server a second time, whose socket still listens for a moment.
+    assert trial.proxy.counts.up <= len(content) + 2 * BLOCK_SIZE + OVERHEAD
+    node = trial.client.resolve(trial.root.id, "large")
+    assert node.rev == 1
+    with trial.client.content(node.id) as answer:
+        assert answer.read(len(content) + 1) == content
 
 
 # --- black holes ------------------------------------------------------------------------------------------------------
