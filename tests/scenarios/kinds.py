@@ -7,7 +7,23 @@ F1: Tree = {"f": "1"}
 DA: Tree = {"D/a": "1"}
 NFC, NFD = "\u00e9", "e\u0301"
 LONG = "x" * 251 + ".txt"
-ODD = ("a\nb", "-rf", " lead", "trail ", "a.", "%41", '"', "\\", ":", "*", "\U0001f600", "\u202eabc", "CON", "aux.txt", "a:b")
+ODD = (
+    "a\nb",
+    "-rf",
+    " lead",
+    "trail ",
+    "a.",
+    "%41",
+    '"',
+    "\\",
+    ":",
+    "*",
+    "\U0001f600",
+    "\u202eabc",
+    "CON",
+    "aux.txt",
+    "a:b",
+)
 
 ROWS: tuple[Row, ...] = (
     Row(104, "file becomes folder", start=F1, a="rm f; mkdir f; f/x=2", end={"f/x": "2"}, kept=("1",)),
@@ -44,7 +60,10 @@ ROWS: tuple[Row, ...] = (
 )  # fmt: skip
 
 WAITING: tuple[Waits, ...] = (
-    Waits(123, "a path over 4,096 bytes: row 17 goes 100 levels deep; the limit itself is in tests/contracts/test_localtree.py"),
+    Waits(
+        123,
+        "a path over 4,096 bytes: row 17 goes 100 levels deep; the limit itself is in tests/contracts/test_localtree.py",
+    ),
     Waits(125, "a Windows-like disk: there is no adapter for Windows yet"),
     *(Waits(number, "ignore patterns") for number in (128, 129, 130)),
 )

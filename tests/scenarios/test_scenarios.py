@@ -27,7 +27,10 @@ def orders(row: Row) -> list[str]:
 
 
 CASES = [(row, order) for row in ROWS for order in orders(row)]
-IDS = [f"SC-{row.id:03}{'-' + row.variant if row.variant else ''}{'-' + order if order and not row.order else ''}" for row, order in CASES]
+IDS = [
+    f"SC-{row.id:03}{'-' + row.variant if row.variant else ''}{'-' + order if order and not row.order else ''}"
+    for row, order in CASES
+]
 
 
 FLAT = [(row, order) for row, order in CASES if row.flat]
