@@ -14,6 +14,7 @@ from textwrap import dedent
 import pytest
 
 from homestow.client.adapters.disk import private, syscalls
+from homestow.client.adapters.disk.found import Found, found_at
 from homestow.client.adapters.disk.names import Stamps
 from homestow.client.adapters.tree_disk import DiskTree
 from homestow.client.ports.localtree import LocalChanged, LocalPath, LocalTrouble, SeenKind, Stamp
@@ -72,6 +73,25 @@ def save(path: Path, content: bytes) -> None:
     draft.rename(path)
 
 
+def seen_by_system(path: Path) -> Found:
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        return found_at(folder, os.fsencode(path.name))
+    finally:
+        os.close(folder)
+
+
+def wait_for_a_later_birth(folder: Path, birth_ns: int) -> None:
+    """Until the system's clock of files has ticked, some milliseconds at most."""
+    later = folder.parent / "later"
+    for _ in range(100_000):
+        later.touch()
+        born = seen_by_system(later).birth_ns
+        later.unlink()
+        if born != birth_ns or born == 0:
+            return
+
+
 # --- things that are no files -----------------------------------------------------------------------------------------
 
 
@@ -102,6 +122,34 @@ def test_a_fifo_in_the_last_moment_blocks_nothing(tree: RacedTree, root: Path) -
     assert stat.S_ISFIFO(os.lstat(root / "f").st_mode)
 
 
+# --- identity ---------------------------------------------------------------------------------------------------------
+
+
+def test_an_inode_given_anew_is_another_file(tree: RacedTree, root: Path) -> None:
+    """SC-069, R1: a new file or folder is never taken for one that was removed, though the system gives it the same inode."""
+    for make, remove in ((Path.touch, Path.unlink), (Path.mkdir, Path.rmdir)):
+        known: set[int] = set()
+        for number in range(8):
+            make(root / f"n{number}")
+            known.add(stamp(tree, f"n{number}").inode)
+            born = seen_by_system(root / f"n{number}").birth_ns
+            remove(root / f"n{number}")
+            wait_for_a_later_birth(root, born)
+        assert len(known) == 8
+
+
+def test_identity_stays_through_edits_and_renames(tree: RacedTree, root: Path) -> None:
+    """SC-069: what is renamed and written to is the same file."""
+    (root / "a").write_bytes(b"1")
+    before = stamp(tree, "a").inode
+    (root / "a").rename(root / "b")
+    (root / "b").write_bytes(b"22")
+    seen = {entry.name: entry.stamp for entry in tree.list_folder(())}
+
+    assert seen["b"].inode == stamp(tree, "b").inode == before
+    assert seen["b"] == stamp(tree, "b")
+
+
 # --- symlinks ---------------------------------------------------------------------------------------------------------
 
 
@@ -110,10 +158,10 @@ def test_no_call_goes_through_a_linked_ancestor(tree: RacedTree, root: Path, tmp
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "secret").write_bytes(b"secret")
-    facts = os.stat(outside / "secret")
+    facts = seen_by_system(outside / "secret")
     (root / "d").symlink_to(outside)
     (root / "inside").write_bytes(b"1")
-    seen = Stamp(facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino)
+    seen = Stamp(facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.identity)
 
     assert tree.look(("d", "secret")) is None
     with pytest.raises(LocalTrouble):
@@ -135,7 +183,7 @@ def test_no_call_goes_through_a_linked_ancestor(tree: RacedTree, root: Path, tmp
     [result] = tree.put_small([(("d", "new"), b"x", DAY_NS)])
     assert isinstance(result, LocalChanged)
     assert os.listdir(outside) == ["secret"]
-    assert os.stat(outside / "secret") == facts
+    assert seen_by_system(outside / "secret") == facts
 
 
 def test_a_race_of_folder_and_symlink_writes_nothing_outside(tree: RacedTree, root: Path, tmp_path: Path) -> None:
@@ -237,7 +285,7 @@ def test_an_edit_whose_name_was_taken_during_removal_stays_beside(
     (root / "f.txt").write_bytes(b"old")
     expect = stamp(tree, "f.txt")
 
-    def same_after_a_third_save(stamps: Stamps, found: os.stat_result, expect: Stamp, kind: SeenKind) -> bool:
+    def same_after_a_third_save(stamps: Stamps, found: Found, expect: Stamp, kind: SeenKind) -> bool:
         (root / "f.txt").write_bytes(b"third")
         return stamps.of(found) == expect
 
@@ -320,9 +368,9 @@ def test_leftovers_of_a_kill_are_told_apart(tree: RacedTree, root: Path) -> None
     tree.close()
     for name in ("replaced", "download", "edit"):
         (home / "aside" / name).write_bytes(name.encode())
-    facts = {name: os.stat(home / "aside" / name) for name in ("replaced", "download", "edit")}
+    facts = {name: seen_by_system(home / "aside" / name) for name in ("replaced", "download", "edit")}
     old = facts["replaced"]
-    (home / "aside" / "replaced").rename(home / "aside" / f"k1.77.{old.st_size}.{old.st_mtime_ns}.{old.st_ino}")
+    (home / "aside" / "replaced").rename(home / "aside" / f"k1.77.{old.st_size}.{old.st_mtime_ns}.{old.identity}")
     (home / "aside" / "download").rename(home / "aside" / f"k2.{facts['download'].st_ino}.1.2.3")
     (home / "aside" / "edit").rename(home / "aside" / "k3.77.1.2.3")
     (home / "new" / "0123").write_bytes(b"half")

@@ -10,6 +10,7 @@ from pathlib import Path
 from homestow.client.adapters.disk import batch, publish
 from homestow.client.adapters.disk.files import READ_FLAGS, DiskReading, DiskStaging, within_clock
 from homestow.client.adapters.disk.folders import open_folder, spot
+from homestow.client.adapters.disk.found import found_of
 from homestow.client.adapters.disk.names import (
     FOLDER_FLAGS,
     VANISHED,
@@ -198,7 +199,7 @@ class DiskTree:
         private = self._private
         if not path:
             self.check_root()
-            return Seen("", SeenKind.FOLDER, private.stamps.of(os.fstat(self._top)))
+            return Seen("", SeenKind.FOLDER, private.stamps.of(found_of(self._top)))
         self._check_path(path)
         try:
             with spot(self._top, path) as place:
@@ -222,7 +223,7 @@ class DiskTree:
             # A look before: even opening a device or a FIFO for a moment can have effects (SC-112).
             if kind_of(place.look()) is SeenKind.FILE:
                 fd = os.open(name, READ_FLAGS, dir_fd=folder)
-                found = os.fstat(fd)
+                found = found_of(fd)
                 if kind_of(found) is SeenKind.FILE:
                     reading = DiskReading(fd, place, path, private.stamps, found)
                     fd = folder = -1
@@ -299,14 +300,14 @@ class DiskTree:
         self._check_path(path)
         try:
             with spot(self._top, path) as place:
-                mode, owner, group = publish.looks_in(os.fstat(place.folder))
+                mode, owner, group = publish.looks_in(found_of(place.folder))
                 mode |= mode >> 2 & 0o111
                 os.mkdir(place.name, 0o700, dir_fd=place.folder)
                 faultpoint("client.folder.made")
                 folder = os.open(place.name, FOLDER_FLAGS, dir_fd=place.folder)
                 try:
                     publish.open_to(folder, mode, owner, group)
-                    stamp = private.stamps.of(os.fstat(folder))
+                    stamp = private.stamps.of(found_of(folder))
                 finally:
                     os.close(folder)
         except OSError as error:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from homestow.client.adapters.disk.files import dress
 from homestow.client.adapters.disk.folders import open_folder
+from homestow.client.adapters.disk.found import Found, found_of
 from homestow.client.adapters.disk.names import to_disk, trouble, trouble_or_changed
 from homestow.client.adapters.disk.private import PrivateFolder
 from homestow.client.adapters.disk.publish import looks_in
@@ -30,7 +31,7 @@ class _Written:
     index: int
     path: LocalPath
     spot: Spot
-    found: os.stat_result
+    found: Found
 
 
 def put_small(
@@ -77,7 +78,7 @@ def _write_all(
             to_disk(path[-1])
             if parent not in looks:
                 folder = open_folder(top, parent)
-                looks[parent] = looks_in(os.fstat(folder))
+                looks[parent] = looks_in(found_of(folder))
                 os.close(folder)
             spot = private.fresh()
             faultpoint("client.batch.write")
@@ -89,7 +90,7 @@ def _write_all(
     return written
 
 
-def _write(spot: Spot, content: bytes, looks: tuple[int, int, int], mtime_ns: int, *, flush: bool) -> os.stat_result:
+def _write(spot: Spot, content: bytes, looks: tuple[int, int, int], mtime_ns: int, *, flush: bool) -> Found:
     """Write one private file whole; nothing is left of it when that fails."""
     fd = os.open(spot.name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=spot.folder)
     try:
@@ -99,7 +100,7 @@ def _write(spot: Spot, content: bytes, looks: tuple[int, int, int], mtime_ns: in
         dress(fd, *looks, mtime_ns)
         if flush:
             os.fsync(fd)
-        return os.fstat(fd)
+        return found_of(fd)
     except OSError:
         os.unlink(spot.name, dir_fd=spot.folder)
         raise
@@ -142,14 +143,14 @@ def _publish_all(
     return touched
 
 
-def _stamp(private: PrivateFolder, written: os.stat_result, target: Spot) -> Stamp:
+def _stamp(private: PrivateFolder, written: Found, target: Spot) -> Stamp:
     """The stamp as published: the ctime is the rename's; what came after it is somebody's edit, to be seen as one."""
     ours = private.stamps.of(written)
     try:
         now = target.look()
     except FileNotFoundError:
         return ours
-    if not os.path.samestat(now, written):
+    if not now.same_as(written):
         return ours
     return Stamp(ours.size, ours.mtime_ns, now.st_ctime_ns, ours.inode)
 

@@ -4,6 +4,7 @@ import os
 import stat
 import threading
 
+from homestow.client.adapters.disk.found import Found, found_of
 from homestow.client.adapters.disk.names import Stamps, trouble
 from homestow.client.adapters.disk.syscalls import Spot
 from homestow.client.ports.localtree import LocalPath, Stamp
@@ -18,7 +19,7 @@ class DiskReading:
 
     __slots__ = ("_fd", "_path", "_place", "_stamp", "_stamps")
 
-    def __init__(self, fd: int, place: Spot, path: LocalPath, stamps: Stamps, found: os.stat_result) -> None:
+    def __init__(self, fd: int, place: Spot, path: LocalPath, stamps: Stamps, found: Found) -> None:
         self._fd = fd
         self._place = place
         self._path = path
@@ -43,7 +44,7 @@ class DiskReading:
 
     def still(self) -> bool:
         """Whether handle and name still show the stamp of the opening (R19), wherever their folder is by now."""
-        if self._stamps.of(os.fstat(self._fd)) != self._stamp:
+        if self._stamps.of(found_of(self._fd)) != self._stamp:
             return False
         try:
             return self._stamps.of(self._place.look()) == self._stamp
@@ -107,15 +108,15 @@ class DiskStaging:
         except OSError as error:
             raise trouble(error, (self.key,)) from error
 
-    def dress(self, mode: int, owner: int, group: int, mtime_ns: int) -> os.stat_result:
+    def dress(self, mode: int, owner: int, group: int, mtime_ns: int) -> Found:
         """Give it the looks it will have in public, durably: mode, owner and group (-1: as they are), mtime."""
         dress(self._fd, mode, owner, group, mtime_ns)
         os.fsync(self._fd)
-        return os.fstat(self._fd)
+        return found_of(self._fd)
 
-    def stat(self) -> os.stat_result:
+    def stat(self) -> Found:
         """What the open handle shows now."""
-        return os.fstat(self._fd)
+        return found_of(self._fd)
 
     def discard(self) -> None:
         """Remove it; may be called twice, and after it was published (then it removes nothing)."""
@@ -148,7 +149,7 @@ def _reopen(spot: Spot, size: int) -> int:
         return -1
     if stat.S_ISREG(found.st_mode) and found.st_size == size and found.st_nlink == 1:
         fd = os.open(spot.name, _STAGE_FLAGS, dir_fd=spot.folder)
-        if os.path.samestat(os.fstat(fd), found):
+        if found_of(fd).same_as(found):
             return fd
         os.close(fd)
     os.unlink(spot.name, dir_fd=spot.folder)

@@ -6,6 +6,7 @@ import stat
 import sys
 from typing import Final
 
+from homestow.client.adapters.disk.found import Found, found_in
 from homestow.client.ports.localtree import (
     LocalChanged,
     LocalFull,
@@ -25,7 +26,6 @@ VANISHED: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 _UTF8: Final = sys.getfilesystemencoding() == "utf-8"
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _MODE: Final = 0o170000
-_MAX_INODE: Final = 2**63 - 1
 _KINDS: Final = {stat.S_IFREG: SeenKind.FILE, stat.S_IFDIR: SeenKind.FOLDER, stat.S_IFLNK: SeenKind.LINK}
 
 _REASONS: Final = {
@@ -93,34 +93,29 @@ def root_missing(root: object, why: str) -> RootMissing:
     return RootMissing(f"{root}: {why}. The job pauses; nothing is deleted. Is the disk connected?")
 
 
-def kind_of(found: os.stat_result) -> SeenKind:
+def kind_of(found: Found) -> SeenKind:
     """What a stat result tells of."""
     return _KINDS.get(found.st_mode & _MODE, SeenKind.OTHER)
 
 
-def _folded(inode: int) -> int:
-    """An inode number as a stamp keeps it: 1 to 2**63 - 1."""
-    return inode if inode <= _MAX_INODE else inode & _MAX_INODE or 1
-
-
 class Stamps:
-    """Turns stat results into stamps; inodes are 0 where the filesystem does not keep them."""
+    """Turns what the system says into stamps; inodes are 0 where the filesystem does not keep them."""
 
     __slots__ = ("_inodes",)
 
     def __init__(self, stable_inodes: bool) -> None:
         self._inodes = stable_inodes
 
-    def of(self, found: os.stat_result) -> Stamp:
+    def of(self, found: Found) -> Stamp:
         """The stamp of a file, folder or symlink."""
         return Stamp(
             0 if stat.S_ISDIR(found.st_mode) else found.st_size,
             found.st_mtime_ns,
             found.st_ctime_ns,
-            _folded(found.st_ino) if self._inodes else 0,
+            found.identity if self._inodes else 0,
         )
 
-    def same(self, found: os.stat_result, expect: Stamp, kind: SeenKind | None = None) -> bool:
+    def same(self, found: Found, expect: Stamp, kind: SeenKind | None = None) -> bool:
         """Whether nothing happened to it, its names aside: a rename alone changes the ctime."""
         now = self.of(found)
         if kind is not None and kind_of(found) is not kind:
@@ -137,25 +132,15 @@ class Stamps:
         """
         seen: list[Seen] = []
         add, inodes = seen.append, self._inodes
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                try:
-                    found = entry.stat(follow_symlinks=False)
-                except FileNotFoundError:
-                    continue
-                kind = _KINDS.get(found.st_mode & _MODE, SeenKind.OTHER)
-                add(
-                    Seen(
-                        entry.name if _UTF8 else from_disk(entry.name),
-                        kind,
-                        Stamp(
-                            0 if kind is SeenKind.FOLDER else found.st_size,
-                            found.st_mtime_ns,
-                            found.st_ctime_ns,
-                            (ino if (ino := found.st_ino) <= _MAX_INODE else _folded(ino)) if inodes else 0,
-                        ),
-                    )
+        for name, mode, size, mtime_ns, ctime_ns, inode in found_in(folder):
+            kind = _KINDS.get(mode & _MODE, SeenKind.OTHER)
+            add(
+                Seen(
+                    name if _UTF8 else from_disk(name),
+                    kind,
+                    Stamp(0 if kind is SeenKind.FOLDER else size, mtime_ns, ctime_ns, inode if inodes else 0),
                 )
+            )
         if not seen and os.fstat(folder).st_nlink == 0:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         return seen

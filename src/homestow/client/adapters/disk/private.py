@@ -19,6 +19,7 @@ import secrets
 import unicodedata
 from pathlib import Path
 
+from homestow.client.adapters.disk.found import Found
 from homestow.client.adapters.disk.names import FOLDER_FLAGS, Stamps, from_disk, to_disk
 from homestow.client.adapters.disk.syscalls import Renames, Spot, probe, rename
 from homestow.client.ports.localtree import LocalTrouble, Stamp, TreeFacts
@@ -68,7 +69,7 @@ class PrivateFolder:
         """A new random name for a small file."""
         return Spot(self.new, secrets.token_hex(16).encode())
 
-    def set_aside(self, token: str, staged: os.stat_result | None, expect: Stamp) -> Spot:
+    def set_aside(self, token: str, staged: Found | None, expect: Stamp) -> Spot:
         """A name in `aside` for what should be `expect`; `token` is the key of the download that shall replace it."""
         inode = staged.st_ino if staged is not None else 0
         return Spot(self.aside, f"{token}.{inode}.{expect.size}.{expect.mtime_ns}.{expect.inode}".encode())

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 from homestow.client.adapters.disk.files import DiskStaging
 from homestow.client.adapters.disk.folders import spot
+from homestow.client.adapters.disk.found import Found, found_of
 from homestow.client.adapters.disk.names import kind_of, shown, trouble_or_changed
 from homestow.client.adapters.disk.private import PrivateFolder
 from homestow.client.adapters.disk.syscalls import Spot, rename
@@ -60,13 +61,13 @@ def _looks(private: PrivateFolder, target: Spot, path: LocalPath, expect: Stamp 
     except FileNotFoundError:
         if expect is not None:
             raise
-        return looks_in(os.fstat(target.folder))
+        return looks_in(found_of(target.folder))
     if expect is None or kind_of(found) is not SeenKind.FILE or private.stamps.of(found) != expect:
         raise _changed(path)
     return stat.S_IMODE(found.st_mode) & 0o777, _giver(found.st_uid), _unless_ours(found.st_gid)
 
 
-def looks_in(folder: os.stat_result) -> tuple[int, int, int]:
+def looks_in(folder: Found) -> tuple[int, int, int]:
     """Mode, owner and group (-1: leave) for a new file in a folder: who may read the folder may read the file (S12)."""
     return stat.S_IMODE(folder.st_mode) & 0o666, _giver(folder.st_uid), _unless_ours(folder.st_gid)
 
@@ -94,13 +95,13 @@ def _unless_ours(group: int) -> int:
     return -1 if group == os.getegid() else group
 
 
-def _stamp_after(private: PrivateFolder, staged: os.stat_result, now: os.stat_result) -> Stamp:
+def _stamp_after(private: PrivateFolder, staged: Found, now: Found) -> Stamp:
     """The stamp of what we published: with the new ctime, but never with the size or mtime of a later edit."""
     before, after = private.stamps.of(staged), private.stamps.of(now)
     return Stamp(before.size, before.mtime_ns, after.ctime_ns, before.inode)
 
 
-def _exchange(private: PrivateFolder, staging: DiskStaging, staged: os.stat_result, target: Spot, path: LocalPath,
+def _exchange(private: PrivateFolder, staging: DiskStaging, staged: Found, target: Spot, path: LocalPath,
               expect: Stamp, race: Race) -> None:  # fmt: skip
     """Swap the staged file with the one at `target`, and back when that was not `expect`."""
     aside = private.set_aside(staging.key, staged, expect)
@@ -190,7 +191,7 @@ def _opened(top: int, path: LocalPath) -> Iterator[Spot]:
         raise trouble_or_changed(error, path) from error
 
 
-def _is(private: PrivateFolder, found: os.stat_result, expect: Stamp, kind: SeenKind, *, ctime: bool) -> bool:
+def _is(private: PrivateFolder, found: Found, expect: Stamp, kind: SeenKind, *, ctime: bool) -> bool:
     """Whether a thing is the expected one: a folder by its inode alone, anything else by its whole stamp."""
     if kind is SeenKind.FOLDER:
         return kind_of(found) is kind and private.stamps.of(found).inode == expect.inode
@@ -199,7 +200,7 @@ def _is(private: PrivateFolder, found: os.stat_result, expect: Stamp, kind: Seen
     return private.stamps.same(found, expect, kind)
 
 
-def _same_place(private: PrivateFolder, old: Spot, new: Spot, found: os.stat_result) -> bool:
+def _same_place(private: PrivateFolder, old: Spot, new: Spot, found: Found) -> bool:
     """Whether two spellings are one name to this disk (`a` and `A`), so that its name may be changed in place."""
     if not (private.facts.folds_case or private.facts.normalises):
         return False
@@ -207,4 +208,4 @@ def _same_place(private: PrivateFolder, old: Spot, new: Spot, found: os.stat_res
         there = new.look()
     except FileNotFoundError:
         return False
-    return os.path.samestat(found, there) and os.path.samestat(os.fstat(old.folder), os.fstat(new.folder))
+    return found.same_as(there) and found_of(old.folder).same_as(found_of(new.folder))

@@ -7,6 +7,8 @@ import stat
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from homestow.client.adapters.disk.found import Found, found_at
+
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _RENAMEAT2 = getattr(_LIBC, "renameat2", None)
 _SYNCFS = getattr(_LIBC, "syncfs", None)
@@ -27,9 +29,9 @@ class Spot(NamedTuple):
     folder: int
     name: bytes
 
-    def look(self) -> os.stat_result:
+    def look(self) -> Found:
         """What lies here, not following a symlink."""
-        return os.stat(self.name, dir_fd=self.folder, follow_symlinks=False)
+        return found_at(self.folder, self.name)
 
 
 def _renameat2(source: Spot, target: Spot, flags: int) -> None:
