@@ -1,5 +1,7 @@
 """Whatever is not in step says why, and counts only where it is not as the job wants it (R16, P9)."""
 
+from dataclasses import replace
+
 from tests.unit.sync_rig import Computer, at
 
 from homestow.client.adapters.clock_memory import SimClock
@@ -167,3 +169,66 @@ def test_a_link_that_took_a_files_place_here_counts_as_left() -> None:
     assert outcome.ending is Ending.ITEMS_LEFT
     assert told(outcome) == {"f": "became-link", "plain": "link"}
     assert computer.tree.look(at("f")).kind is SeenKind.LINK  # type: ignore[union-attr]  # it is there
+
+
+def many(count: int = 30) -> tuple[MemoryServer, Computer]:
+    """A computer in step with so many files."""
+    server = MemoryServer()
+    computer = Computer("B", server, SimClock())
+    for number in range(count):
+        computer.write(f"f{number}", str(number))
+    assert computer.sync().ending is Ending.IN_STEP
+    return server, computer
+
+
+def test_the_brake_is_answered_by_putting_the_files_back() -> None:
+    """R18: files that come back into the folder, copied there anew, are the same as before: nothing is deleted or sent."""
+    server, computer = many()
+    kept = {path: content for path, content in computer.files().items() if content is not None}
+    for path in kept:
+        computer.disk.remove(at(path))
+    assert computer.sync().ending is Ending.BRAKE
+    for path, content in kept.items():
+        computer.write(path, content.decode())
+    change = server.change
+    assert computer.sync().ending is Ending.IN_STEP
+    assert {node.rev for node in server.nodes.values()} == {0, 1}, "no content was sent"
+    assert not any(node.gone for node in server.nodes.values())
+    assert server.change == change + 30, "only their times were told"
+
+
+def test_the_brake_is_answered_by_the_trash_of_the_server() -> None:
+    """R18: files that are restored on the server are the same as before: nothing is deleted here or brought again."""
+    server, computer = many()
+    gone = dict(server.children[TOP])
+    for node in gone.values():
+        server.record(replace(server.nodes[node], gone=True))
+    assert computer.sync().ending is Ending.BRAKE
+    for name, node in gone.items():
+        server.bring_back(node, TOP, name)
+    outcome = computer.sync()
+    assert outcome.ending is Ending.IN_STEP
+    assert (outcome.counts.downloaded, outcome.counts.deletes) == (0, 0)
+    assert len(computer.files()) == 30
+
+
+def test_a_folder_that_comes_back_while_the_brake_asks_is_the_same() -> None:
+    """R18: a whole folder put back is known again with all in it, edits among it included."""
+    server = MemoryServer()
+    computer = Computer("B", server, SimClock())
+    computer.disk.mkdir(at("D"))
+    for number in range(30):
+        computer.write(f"D/f{number}", str(number))
+    computer.sync()
+    nodes = set(server.nodes)
+    computer.disk.rmtree(at("D"))
+    assert computer.sync().ending is Ending.BRAKE
+    computer.restart()
+    computer.disk.mkdir(at("D"))
+    for number in range(30):
+        computer.write(f"D/f{number}", str(number))
+    computer.write("D/f0", "edited")
+    assert computer.sync().ending is Ending.IN_STEP
+    assert set(server.nodes) == nodes, "the same nodes, none new"
+    assert sum(node.rev == 2 for node in server.nodes.values()) == 1
+    assert not any(node.gone for node in server.nodes.values())

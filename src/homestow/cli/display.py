@@ -163,11 +163,14 @@ def label(held: Held) -> str:
 
 
 def braked(brake: Brake, again: str) -> str:
-    """What the brake asks."""
-    where = "in the folder here" if brake.side == "here" else "on the server"
+    """What the brake asks, and both answers."""
+    if brake.side == "here":
+        where, gone, back = "in the folder here", "the server", "restore them from the trash on the server"
+    else:
+        where, gone, back = "on the server", "the folder here", "put them back into the folder"
     return (
-        f"this would delete {brake.files:,} of {_counted(brake.of, 'file', 'files')} {where}, because the other side does "
-        f"not have them any more. Nothing was deleted. If that is meant, {again}."
+        f"this would delete {brake.files:,} of {_counted(brake.of, 'file', 'files')} {where}, because {gone} does not have "
+        f"them any more. Nothing was deleted. If it is meant, {again}; if not, {back}: nothing is deleted or sent then."
     )
 
 

@@ -338,7 +338,7 @@ class _Planner:
         if self.rules.up:
             return
         new = {view.item for view in self.views if view.here is not None and view.there is None and view.base is None}
-        code, reason = _ONE_WAY if self.rules.writable else _READ_ONLY
+        code, reason = _ONE_WAY if self.rules.direction is Direction.DOWN else _READ_ONLY
         for view in self.views:
             if view.item in new and view.item not in self.leave and view.here and view.here.parent not in new:
                 path = self.trees.path_here(view.item)

@@ -2,6 +2,7 @@
 
 Identity is found again by path, then by inode (where the disk keeps inodes), then for files by size and time. The rules:
 the same path with an unknown inode is the same item with new content (safe-save, SC-013, SC-014, SC-097, SC-175, SC-176);
+so is what was missed there and came back before the server was told;
 the same path with the inode of another known item is that item, moved here (SC-077, SC-100); a known item that is missing
 but whose inode shows elsewhere has moved (SC-069). What cannot be listed stays as it was (R17). Pure: the caller lists.
 """
@@ -160,6 +161,7 @@ class Scan:
     def _unknown(self, folder: int, path: LocalPath, unknown: list[Seen], kids: dict[str, int]) -> None:
         """Names that were not known: perhaps another spelling of one that was (R15), else new or moved."""
         spelled = {mine.name: name for name, item in kids.items() if (mine := self._trees.here(item)) is not None}
+        gone = {self._trees.synced[item].name: item for item in self._trees.kids_gone(folder)}
         for seen in sorted(unknown):
             here = (*path, seen.name)
             if seen.kind in _REASONS:
@@ -174,10 +176,13 @@ class Scan:
                 self._hold(folder, here, "reserved-name", "Homestow uses this name for itself.")
             elif name in spelled:
                 self._differs(folder, path, seen, kids.pop(spelled.pop(name)))
-            elif seen.kind is SeenKind.FOLDER:
-                self._folders.append(_Entry(folder, here, seen, None))
             else:
-                self._files.append(_Entry(folder, here, seen, None))
+                is_folder = seen.kind is SeenKind.FOLDER
+                # What was missed here and came back before the server was told is the same item again.
+                back = gone.pop(name, None)
+                if back is not None and self._trees.synced[back].folder != is_folder:
+                    back = None
+                (self._folders if is_folder else self._files).append(_Entry(folder, here, seen, back))
 
     def _hold(self, folder: int, path: LocalPath, code: str, reason: str) -> None:
         self._result.held_in.append((folder, Held(path, code, reason)))

@@ -216,6 +216,13 @@ class Trees:
                 yield item
         yield from self._remote_in.get(folder, ())
 
+    def kids_gone(self, folder: int) -> Iterator[int]:
+        """What was agreed to be directly in a folder, is gone from disk, and is still on the server."""
+        local = self.local
+        for item in self._below.get(folder, ()):
+            if item in local and local[item] is None and self.is_there(item):
+                yield item
+
     def kids_settled(self, folder: int) -> Iterator[int]:
         """What was agreed to be directly in a folder and is so on both sides."""
         for item in self._below.get(folder, ()):
