@@ -232,3 +232,17 @@ def test_a_folder_that_comes_back_while_the_brake_asks_is_the_same() -> None:
     assert set(server.nodes) == nodes, "the same nodes, none new"
     assert sum(node.rev == 2 for node in server.nodes.values()) == 1
     assert not any(node.gone for node in server.nodes.values())
+
+
+def test_the_brake_is_answered_by_one_run_that_brings_down() -> None:
+    """R18: once with `-dir down` brings everything back from the server, and both ways are in step after it."""
+    server, computer = many()
+    for path in list(computer.files()):
+        computer.disk.remove(at(path))
+    assert computer.sync().ending is Ending.BRAKE
+    for direction in (Direction.DOWN, Direction.BOTH):
+        computer.direction = direction
+        computer.restart()
+        assert computer.sync().ending is Ending.IN_STEP
+    assert len(computer.files()) == 30
+    assert not any(node.gone for node in server.nodes.values())

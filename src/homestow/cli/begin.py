@@ -36,8 +36,9 @@ class Person:
 
 @click.command(cls=Command, example="homestow start ~/Documents")
 @click.argument("folder", metavar="[FOLDER]", required=False)
+@click.option("--accept-deletes", is_flag=True, help="The brake asked, and the deletions are meant.")
 @data_option
-def start(folder: str | None, data: Path) -> int:
+def start(folder: str | None, accept_deletes: bool, data: Path) -> int:
     """Serve this machine and keep FOLDER (default: ~/Homestow) in step, until Ctrl-C.
 
     The first time it makes an account with a generated password. Run again, it continues.
@@ -55,7 +56,7 @@ def start(folder: str | None, data: Path) -> int:
         _remember_port(data, url)
         person = _person(data)
         here.mkdir(exist_ok=True)
-        return _keep(child, data, url, person, here)
+        return _keep(child, data, url, person, here, accept_deletes)
     finally:
         if child is not None:
             child.stop()
@@ -119,7 +120,7 @@ def _order(data: Path, name: str, args: Args) -> list[dict[str, object]]:
     return found if isinstance(found, list) else [found]
 
 
-def _keep(child: ServerChild, data: Path, url: str, person: Person, folder: Path) -> int:
+def _keep(child: ServerChild, data: Path, url: str, person: Person, folder: Path, accept_deletes: bool) -> int:
     """Keep the folder in step until a signal comes or the server ends."""
     from homestow.cli.entering import enter
     from homestow.cli.keeping import continuously, job_settings
@@ -129,7 +130,7 @@ def _keep(child: ServerChild, data: Path, url: str, person: Person, folder: Path
     from homestow.client.bootstrap import open_job
     from homestow.values.errors import LoginFailed
 
-    wish = Wish(url, folder, None, person.name, None, "bi", once=False, accept_deletes=False)
+    wish = Wish(url, folder, None, person.name, None, "bi", once=False, accept_deletes=accept_deletes)
     try:
         entered = enter(url, person.name, otherwise=lambda: person.password or given_password())
     except LoginFailed as error:

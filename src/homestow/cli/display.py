@@ -167,10 +167,11 @@ def braked(brake: Brake, again: str) -> str:
     if brake.side == "here":
         where, gone, back = "in the folder here", "the server", "restore them from the trash on the server"
     else:
-        where, gone, back = "on the server", "the folder here", "put them back into the folder"
+        where, gone = "on the server", "the folder here"
+        back = "put them back into the folder, or run it once with -dir down to get them from the server"
     return (
         f"this would delete {brake.files:,} of {_counted(brake.of, 'file', 'files')} {where}, because {gone} does not have "
-        f"them any more. Nothing was deleted. If it is meant, {again}; if not, {back}: nothing is deleted or sent then."
+        f"them any more. Nothing was deleted. If it is meant, {again}; if not, {back}."
     )
 
 
