@@ -414,17 +414,17 @@ class Outside:
         # Adopting: nobody knows anything of this root yet. Later an empty root fills by ordinary changes.
         fresh = folders is None and not self._roots.was_scanned(root) and not self._catalogue.lying_in(top.id)
         scan = _Scan(root, store, self._catalogue, self._clock.now_ns(), fresh)
-        try:
-            with _no_collector() if fresh else nullcontext():
+        with _no_collector() if fresh else nullcontext():
+            try:
                 self._walk(scan, self._starts(top.id, folders), everything=folders is None)
-        except _RootGone as error:
-            self._roots.set_away(root, True)
-            scan.found.skip((), str(error))
-            scan.found.away = True
-            return scan.found
-        scan.settle_files()
-        scan.settle_copies()
-        self._finish(scan)
+            except _RootGone as error:
+                self._roots.set_away(root, True)
+                scan.found.skip((), str(error))
+                scan.found.away = True
+                return scan.found
+            scan.settle_files()
+            scan.settle_copies()
+            self._finish(scan)
         return scan.found
 
     def _starts(self, top: NodeId, folders: Collection[Location] | None) -> Iterable[Folder]:
