@@ -7,6 +7,7 @@ from tests.unit.sync_wire import BLOCK, broken, nothing, small_blocks, wired
 from homestow.client.adapters.clock_memory import SimClock
 from homestow.client.adapters.remote_memory import MemoryServer
 from homestow.client.running.outcome import Ending
+from homestow.values.errors import Unreachable
 
 
 @pytest.mark.parametrize("restart", [False, True])
@@ -25,6 +26,26 @@ def test_upload_goes_on_where_it_broke(restart: bool) -> None:
 
     assert wire.calls["begin_upload"] == 1
     assert wire.sent <= size + BLOCK
+
+
+def test_cuts_far_apart_in_a_long_transfer_are_waited_out() -> None:
+    """SC-167: a single run gives a server that went away the same time each time, however long a file takes."""
+    server, clock = small_blocks(), SimClock()
+    computer, wire = wired("A", server, clock)
+    computer.write("big", "b" * 40 * BLOCK)
+    back_at = 0.0
+
+    def slow_and_cut_twice(name: str) -> None:
+        nonlocal back_at
+        if name == "put_block":
+            clock.advance(30)
+            if wire.calls["put_block"] in (10, 25):
+                back_at = clock.monotonic() + 5
+        if clock.monotonic() < back_at:
+            raise Unreachable("cut")
+
+    wire.fail = slow_and_cut_twice
+    assert computer.sync().ending is Ending.IN_STEP
 
 
 def test_edit_after_a_broken_upload_starts_anew() -> None:

@@ -153,6 +153,9 @@ class Cycle:
             if (work.counts.total(), len(work.trees.differing())) != before:
                 begun = work.clock.monotonic()
             now = work.clock.monotonic()
+            if outcome.ending is Ending.TROUBLE and (moved := self.progress.moved_at) is not None:
+                # A file of gigabytes is one step that takes long: the server has gone only since its last bytes.
+                begun = max(begun, moved)
             match outcome.ending:
                 case Ending.IN_STEP | Ending.BRAKE | Ending.STOPPED:
                     return outcome

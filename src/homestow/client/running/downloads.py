@@ -244,7 +244,7 @@ class _Receiving:
         self._hasher = blake3()
         self._hashed = 0
         self._unflushed = 0
-        work.progress.moved(file.item, sum(stop - start for start, stop in self._have))
+        work.progress.moved(file.item, sum(stop - start for start, stop in self._have), before=True)
 
     def __enter__(self) -> "_Receiving":
         return self

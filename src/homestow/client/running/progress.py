@@ -70,6 +70,7 @@ class Progress:
         self._recent: deque[tuple[float, int]] = deque()
         self._open: dict[int, Transfer] = {}
         self._current = ""
+        self._moved_at: float | None = None
 
     def at(self, doing: Doing, why: str = "") -> None:
         """Say what the job is at now."""
@@ -93,10 +94,18 @@ class Progress:
             self._open[item] = Transfer(name, up, 0, size_bytes)
             self._current = name
 
-    def moved(self, item: int, size_bytes: int) -> None:
-        """So many bytes of a large file were transferred."""
+    @property
+    def moved_at(self) -> float | None:
+        """When (monotonic seconds) bytes last crossed the network."""
+        with self._lock:
+            return self._moved_at
+
+    def moved(self, item: int, size_bytes: int, *, before: bool = False) -> None:
+        """So many bytes of a large file were transferred, now or `before` in an earlier run."""
         now = self._clock.monotonic()
         with self._lock:
+            if not before:
+                self._moved_at = now
             self._count(now, size_bytes)
             if (old := self._open.get(item)) is not None:
                 self._open[item] = Transfer(old.name, old.up, old.done_bytes + size_bytes, old.size_bytes)

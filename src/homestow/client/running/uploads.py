@@ -313,7 +313,7 @@ class _Sending:
             if self._state.done is None and not _covered(have, offset, offset + len(data)):
                 yield offset, data
             else:
-                self._work.progress.moved(self._file.item, len(data))
+                self._work.progress.moved(self._file.item, len(data), before=True)
 
     def put(self, block: tuple[int, bytes]) -> None:
         """Send one block; safe in any thread, harmless when repeated."""
