@@ -143,3 +143,21 @@ def test_other_rights_are_no_edit(place: Place) -> None:
         (world.folder / "a").chmod(0o600)
         assert world.put("a", b"two", base=1).rev == 2
         assert [version.rev for version in world.core.trashcan.versions(world.anna, node.id)[1]] == [1]
+
+
+@pytest.mark.parametrize("hit", [1, 2, 3, 4])
+@pytest.mark.parametrize("step", ["committer.recorded", "committer.carried_out", "content.publish"])
+def test_a_copied_folder_is_whole(place: Place, step: str, hit: int) -> None:
+    """A copy that was cut off is filled up by the repetition, into the folder that was begun."""
+    with place.opened() as world:
+        source = world.folder_node("source")
+        inner = world.folder_node("inner", source.id)
+        world.put("a", b"one", source.id)
+        world.put("b", b"two", inner.id)
+        top = world.top
+    copied = place.once_again(step, hit, lambda world: world.core.files.copy(world.anna, source.id, top, "copy", ONCE))
+    with place.opened() as world:
+        assert world.names() == ["copy", "source"]
+        assert world.names(copied.id) == ["a", "inner"]
+        found, _ = world.core.files.children(world.anna, copied.id)
+        assert world.names(found[1].id) == ["b"]

@@ -307,23 +307,32 @@ class Files:
         name = check_name(name)
         if target.root != row.root:
             raise BadRequest("Copies stay within the root.")
-        check_free(self._catalogue, target.id, name)
         if row.kind == Kind.LINK:
             raise WrongKind("Symbolic links are listed, not copied.")
         if row.kind == Kind.FILE:
+            check_free(self._catalogue, target.id, name)
             return self._copy_file(who, row, target.id, name, once)
         folder = self._catalogue.folder(target.id)
         if folder is None or row.id in folder.chain:
             raise WouldCycle("A folder cannot be copied into itself.")
         inside = self._catalogue.inside(row.id)
-        made = self._make_one(who, row.root, target.id, name, None)
+        # The folder goes under a key of its own, which no caller can have: a repetition fills up the copy that was begun.
+        begun = None if once is None else Once(f"{once.key}\n", once.request)
+        made = self._told_before(who, begun)
+        if made is None:
+            check_free(self._catalogue, target.id, name)
+            made = self._make_one(who, row.root, target.id, name, begun)
         copies = {row.id: made.id}
         files: list[NodeRow] = []
         for each in inside:
             assert each.parent is not None
+            there = self._catalogue.child(copies[each.parent], each.name)
             if each.kind == Kind.FOLDER:
-                copies[each.id] = self._make_one(who, row.root, copies[each.parent], each.name, None).id
-            elif each.kind == Kind.FILE:
+                if there is not None and there.kind == Kind.FOLDER:
+                    copies[each.id] = there.id
+                else:
+                    copies[each.id] = self._make_one(who, row.root, copies[each.parent], each.name, None).id
+            elif each.kind == Kind.FILE and there is None:
                 files.append(each)
         for at in range(0, len(files), _COPY_AT_ONCE):
             self._copy_files(who, row.root, files[at : at + _COPY_AT_ONCE], copies)
