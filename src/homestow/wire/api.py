@@ -42,6 +42,7 @@ Time = Annotated[int, msgspec.Meta(ge=MIN_MTIME_NS, le=2**63 - 1)]
 DIGEST_FORM = "^[0-9a-f]{64}$"
 CURSOR_FORM = "^[0-9a-f]{32}-[0-9]{1,18}$"
 NAME_FORM = r"^(?!\.{1,2}$)[^/\x00]+$"
+TEXT_FORM = r"^[^\x00]*$"
 PATH_FORM = r"^/?((?!\.{1,2}(/|$))[^/\x00]+(/(?!\.{1,2}(/|$))[^/\x00]+)*/?)?$"
 
 # What is written in the document only: the use cases check it and say what is wrong by their own codes.
@@ -587,7 +588,7 @@ CALLS: tuple[Call, ...] = (
     Call("node", "GET", "/nodes/{node}", "One node.", (_NODE,), gives=Node, fails=_SEE),
     Call(
         "children", "GET", "/nodes/{node}/children", "What a folder holds, by name.",
-        (_NODE, Param("after", str, "`next` of the page before.", default=""), _LIMIT),
+        (_NODE, Param("after", str, "`next` of the page before.", default="", pattern=TEXT_FORM), _LIMIT),
         gives=NodePage, fails=(errors.NotFound, errors.WrongKind),
     ),
     Call(
