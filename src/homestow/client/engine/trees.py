@@ -383,6 +383,26 @@ class Trees:
         self.renamed[new] = item
         return True
 
+    def arrive_here(self, base: SyncedItem) -> bool:
+        """A node that this disk did not have is here now, and both are as `base` says: the short way of `agree`.
+
+        False, and nothing done, when something of the node is known besides what the server has.
+        """
+        item = base.id
+        theirs = self.remote.get(item)
+        if theirs is None or item in self.synced or item in self.local:
+            return False
+        del self.remote[item]
+        self._remote_in[theirs.parent].discard(item)
+        self._dirty_remote.add(item)
+        self.synced[item] = base
+        if (kids := self._below.get(base.parent)) is None:
+            self._below[base.parent] = {item}
+        else:
+            kids.add(item)
+        self._dirty_synced.add(item)
+        return True
+
     def new_id(self) -> int:
         """An id for an item that the server does not have."""
         new = self.next_new

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from blake3 import blake3
 
 from homestow.client.engine.steps import DownloadContent, DownloadNew
-from homestow.client.engine.trees import RemoteItem
+from homestow.client.engine.trees import RemoteItem, agreed
 from homestow.client.ports.localtree import LocalFull, LocalPath, Staging, Stamp
 from homestow.client.ports.state import OpenDownload
 from homestow.client.running.work import Work, file_here, free_name, in_packs, value_of
@@ -110,7 +110,7 @@ class Downloads:
         size = 0
         for node, content in got:
             file = files[node]
-            with work.answering(file.item):
+            try:
                 data = value_of(content)
                 digest = _checked(file, len(data), Digest(blake3(data).hexdigest()))
                 size += len(data)
@@ -119,12 +119,17 @@ class Downloads:
                     new.append((file, digest, self._path(file, name), data))
                 else:
                     self._replace(file, digest, data)
+            except CloudError as error:
+                work.failed(file.item, error)
         if new:
             results = work.tree.put_small([(path, data, file.theirs.mtime_ns) for file, _, path, data in new])
             work.acted_here()
             for (file, digest, path, _), result in zip(new, results, strict=True):
-                with work.answering(file.item):
-                    self._placed(file, digest, path[-1], value_of(result))
+                name = path[-1] if file.conflict else None
+                try:
+                    self._placed(file, digest, name, value_of(result))
+                except CloudError as error:
+                    work.failed(file.item, error)
         if got:
             work.progress.small(files[got[-1][0]].theirs.name, len(got), size)
 
@@ -152,13 +157,22 @@ class Downloads:
         work, theirs = self._work, file.theirs._replace(digest=digest)
         if file.expect is None:
             mine = file_here(theirs.parent, theirs.name if name is None else name, digest, stamp)
+            known = work.trees.remote.get(file.item)
+            if name is None and known == file.theirs and work.trees.arrive_here(agreed(file.item, mine, theirs)):
+                work.settled(file.item)
+                self._count(file)
+                return
         else:
             old = work.here(file.item)
             mine = file_here(old.parent, old.name, digest, stamp)._replace(disk=old.disk)
         work.same_content(file.item, mine, theirs)
-        work.counts.downloaded += 1
-        work.counts.downloaded_bytes += theirs.size
-        work.counts.conflicts += file.conflict
+        self._count(file)
+
+    def _count(self, file: _File) -> None:
+        counts = self._work.counts
+        counts.downloaded += 1
+        counts.downloaded_bytes += file.theirs.size
+        counts.conflicts += file.conflict
 
     # --- ranges -------------------------------------------------------------------------------------------------------
 

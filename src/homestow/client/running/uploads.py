@@ -139,8 +139,11 @@ class Uploads:
         work.counts.uploaded += 1
         work.counts.uploaded_bytes += file.mine.size
         work.acted_there(node)
-        mine, theirs = file.mine._replace(digest=digest), remote_item(node)._replace(digest=digest)
-        item = file.item
+        theirs, mine, item = remote_item(node), file.mine, file.item
+        if theirs.digest is None:
+            theirs = theirs._replace(digest=digest)
+        if mine.digest != digest:
+            mine = mine._replace(digest=digest)
         if item < 0:
             if (theirs.parent, theirs.name) == (mine.parent, mine.name):
                 if work.trees.arrive(item, agreed(node.id, mine, theirs)):
