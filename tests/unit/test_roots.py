@@ -217,3 +217,22 @@ def test_a_kill_between_root_and_top_is_mended(house: House, tmp_path: Path) -> 
     house.roots.ensure_tops()
     house.roots.ensure_tops()
     assert house.catalogue.top(row.id) is not None
+
+
+@pytest.mark.parametrize("mount_point", [True, False])
+def test_what_is_told_of_an_away_root_names_no_folder(
+    house: House, mount_point: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """S34: whoever asks learns that the root is away, not where on the server it lies; the log says that, once."""
+    house.put("a", b"1")
+    house.rescan()
+    house.roots.close()
+    house.folder.rename(house.folder.with_name("moved"))
+    if mount_point:
+        house.folder.mkdir()
+    for _ in range(2):
+        with pytest.raises(StorageFailed) as told:
+            house.put("b", b"2")
+        assert str(house.folder.parent) not in told.value.message
+    told_in_log = [record for record in caplog.records if str(house.folder) in str(getattr(record, "reason", ""))]
+    assert len(told_in_log) == 1

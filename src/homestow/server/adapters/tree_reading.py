@@ -97,6 +97,31 @@ class TreeReading:
         finally:
             self._close_folder(folder)
 
+    @told_as("read the link")
+    def read_link(self, at: Location, kept: str | None = None) -> str:
+        """The target of a link."""
+        if kept is None:
+            folder, name = self._open_parent(at)
+            return self._target(folder, name)
+        hidden = self._existing()
+        if hidden is None:
+            raise ContentMissing("Nothing is kept in this root.")
+        key = check_key(kept)
+        if not at:
+            return self._target(os.dup(hidden.kept), key)
+        above, _, name = (key + b"/" + path_of(("kept", *at)).removeprefix(b"kept/")).rpartition(b"/")
+        return self._target(disk_calls.open_beneath(hidden.kept, above, FOLDER_HANDLE), name)
+
+    def _target(self, folder: int, name: bytes) -> str:
+        try:
+            return os.fsdecode(os.readlink(name, dir_fd=folder))
+        except OSError as error:
+            if error.errno == errno.EINVAL:
+                raise ContentMissing(f"{os.fsdecode(name)!r} is not a link.") from error
+            raise
+        finally:
+            self._close_folder(folder)
+
     @told_as("look at")
     def look_kept(self, key: str) -> Stat | None:
         """Facts of something kept."""
@@ -220,12 +245,10 @@ class TreeReading:
         try:
             now = os.stat(self._path)
         except OSError as error:
-            raise StorageFailed(
-                f"The root's folder {str(self._path)!r} is not there.", errno=_name_of(error)
-            ) from error
+            raise StorageFailed("The root's folder is not there.", errno=_name_of(error)) from error
         if (held.st_dev, held.st_ino) != (now.st_dev, now.st_ino):
             raise StorageFailed(
-                f"The root's folder {str(self._path)!r} was replaced by another; start the server again to use that.",
+                "The root's folder was replaced by another; start the server again to use that.",
                 errno="ESTALE",
             )
 

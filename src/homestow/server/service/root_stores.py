@@ -37,6 +37,9 @@ class RootStores:
         self._trusted: set[RootId] = set()
         """Roots whose folder the operator said is the right one."""
 
+        self._told: set[RootId] = set()
+        """Roots of which the log says why they are away."""
+
     def get(self, root: RootId) -> Content:
         """The store of a root, opened at first need.
 
@@ -63,10 +66,17 @@ class RootStores:
                 return store
             try:
                 store = self._open_right(row)
-            except StorageFailed:
+            except StorageFailed as error:
                 if row.state is RootState.PRESENT:
                     self.set_away(root, True)
-                raise
+                self._tell_once(row, error)
+                # Where the folder lies is nobody's business but the owner's, who finds it in the log (S34).
+                raise StorageFailed(
+                    f"The folder of {row.name} is not at its place on the server; nothing is deleted. Mount its disk again; "
+                    "the server's log says which.",
+                    **error.facts,
+                ) from error
+            self._told.discard(root)
             if row.state is RootState.AWAY:
                 self.set_away(root, False)
             self._stores[root] = store
@@ -101,6 +111,11 @@ class RootStores:
         else:
             log.warning("root is back", extra={"root_name": row.name})
 
+    def reopen(self, root: RootId) -> None:
+        """Open the root's store anew at next need: the owner looked at its disk, so it may be believed again (P1)."""
+        with self._lock_of(root):
+            self._close(root)
+
     def close(self) -> None:
         """Close all stores."""
         for store in (*self._stores.values(), *self._retired):
@@ -113,6 +128,11 @@ class RootStores:
     def _lock_of(self, root: RootId) -> "threading.RLock":
         with self._guard:
             return self._opening.setdefault(root, threading.RLock())
+
+    def _tell_once(self, row: Root, error: StorageFailed) -> None:
+        if row.id not in self._told:
+            self._told.add(row.id)
+            log.error("the folder of a root cannot be used", extra={"root_name": row.name, "reason": error.message})
 
     def _open_right(self, row: Root) -> Content:
         """Open a root's store, unless what is at its path now is not the folder we know (P10)."""
