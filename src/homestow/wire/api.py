@@ -26,7 +26,7 @@ MAX_JSON_BYTES = 1024 * 1024
 MAX_PAGE = 10_000
 MAX_FOLDERS = 10_000
 MAX_PACK_FILES = 4096
-MAX_PACK_BYTES = 64 * 1024 * 1024
+MAX_PACK_BYTES = 16 * 1024 * 1024
 MAX_PACK_FILE_BYTES = 1024 * 1024
 MAX_BLOCK_BYTES = 64 * 1024 * 1024
 MAX_WAIT_S = 60
@@ -417,7 +417,7 @@ class PackFolders(Wire, frozen=True, kw_only=True):
 
 
 class PackWanted(Wire, frozen=True, kw_only=True):
-    """Contents wanted in one body; a file whose rev moved on comes as a problem. At most 4,096 files, 64 MiB in all."""
+    """Contents wanted in one body; a file whose rev moved on comes as a problem. At most 4,096 files, 16 MiB in all."""
 
     files: list[tuple[Whole, Whole]]
     """(node, rev)"""

@@ -241,7 +241,7 @@ def test_what_is_taken_away_while_bytes_come_in(rig: Rig, kind: str, taken: str)
 
 
 def test_a_pack_is_refused_before_its_bytes(rig: Rig) -> None:
-    """Who may not write learns it before sending 64 MiB."""
+    """Who may not write learns it before sending a pack."""
     for user, status in (("cora", b"403"), ("dan", b"404")):
         with socket.create_connection((rig.host, rig.port), timeout=20) as sock:
             sock.sendall(

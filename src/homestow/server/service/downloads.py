@@ -72,14 +72,14 @@ class Downloads:
 
         Raises:
             NotFound: no right to the root.
-            TooLarge: too many files, or over 64 MiB in all.
+            TooLarge: too many files, or over 16 MiB in all.
         """
         self._access.root(who, root, Rights.READ)
         if len(wanted) > MAX_PACK_FILES:
             raise TooLarge("A pack has at most 4,096 files.", limit=MAX_PACK_FILES)
         rows = self._catalogue.nodes([node for node, _ in wanted])
         if sum(rows[node].size for node, rev in wanted if node in rows and rows[node].rev == rev) > MAX_PACK_BYTES:
-            raise TooLarge("A pack has at most 64 MiB.", limit=MAX_PACK_BYTES)
+            raise TooLarge("A pack has at most 16 MiB.", limit=MAX_PACK_BYTES)
         return self._pack(root, wanted)
 
     def _pack(
@@ -104,7 +104,7 @@ class Downloads:
             if content.rev != rev:
                 return Stale("The file has other content by now.", rev=content.rev)
             if content.size > room:
-                return TooLarge("A pack has at most 64 MiB.", limit=MAX_PACK_BYTES)
+                return TooLarge("A pack has at most 16 MiB.", limit=MAX_PACK_BYTES)
             data = content.opened.read_at(0, content.size)
         except CloudError as error:
             return error

@@ -112,6 +112,15 @@ class WholeFiles:
         told = answered(self._catalogue, who, once)
         return None if told is None else ToldSink(msgspec.json.decode(told, type=list[Outcome])[0].result())
 
+    def begin_pack(self, who: Principal, root: RootId) -> "PackSink":
+        """A sink for many small files.
+
+        Raises:
+            NotFound, Forbidden: the root as a whole.
+        """
+        self.check(who, root)
+        return PackSink(self, root)
+
     def put_pack(
         self, who: Principal, root: RootId, items: Sequence[tuple[PackItem, bytes]], once: Once | None = None
     ) -> list[Outcome]:
@@ -122,29 +131,17 @@ class WholeFiles:
             TooLarge: too many files or bytes.
             StorageFull, StorageFailed: nothing more could be stored; nothing of the pack was published.
         """
-        self.check(who, root)
-        if len(items) > MAX_PACK_FILES or sum(len(data) for _, data in items) > MAX_PACK_BYTES:
-            raise TooLarge("A pack has at most 4,096 files and 64 MiB.", limit=MAX_PACK_FILES)
-        store = self._stores.get(root)
-        token = secrets.token_hex(16)
-        outcomes: list[Outcome | None] = [None] * len(items)
-        files: list[File] = []
-        places: list[int] = []
+        pack = self.begin_pack(who, root)
         try:
-            for at, (item, data) in enumerate(items):
-                try:
-                    files.append(_staged(store, f"{token}-{at}", item, data))
-                    places.append(at)
-                except (BadName, BadRequest, DigestMismatch) as error:
-                    outcomes[at] = Outcome.of(error)
-            done = self._publisher.many(who, root, files, once) if files else []
+            for item, data in items:
+                pack.add(item, data)
+            return pack.finish(who, once)
         finally:
-            for file in files:
-                if file.published is None:
-                    drop_quietly(store, file)
-        for at, outcome in zip(places, done, strict=True):
-            outcomes[at] = outcome
-        return [outcome if outcome is not None else Outcome() for outcome in outcomes]
+            pack.abort()
+
+    def publish_all(self, who: Principal, root: RootId, files: Sequence[File], once: Once | None) -> list[Outcome]:
+        """Publish staged files as one work."""
+        return self._publisher.many(who, root, files, once) if files else []
 
     def finish_all(self, sinks: Sequence["FileSink | ToldSink"]) -> list[Node | CloudError]:
         """Finish files that arrived at the same time: those of one person in one root are published as one work.
@@ -175,7 +172,7 @@ class WholeFiles:
                 except CloudError as error:
                     results[at] = error
             try:
-                outcomes = self._publisher.many(who, root, [sinks[at].file for at in ready]) if ready else []
+                outcomes = self.publish_all(who, root, [sinks[at].file for at in ready], None)
             except CloudError as error:
                 outcomes = [Outcome.of(error) for _ in ready]
             for at, outcome in zip(ready, outcomes, strict=True):
@@ -348,6 +345,63 @@ class FileSink:
             staged.close()
         if drop:
             drop_quietly(self._files.store(self.root), self.file)
+
+
+class PackSink:
+    """Takes many small files, each staged as it comes, so that memory holds one at a time; then `finish`, and `abort`.
+
+    `abort` removes what was not published, and is harmless after `finish`.
+    """
+
+    def __init__(self, whole: WholeFiles, root: RootId) -> None:
+        self._whole = whole
+        self._root = root
+        self._store = whole.store(root)
+        self._token = secrets.token_hex(16)
+        self._outcomes: list[Outcome | None] = []
+        self._files: list[File] = []
+        self._places: list[int] = []
+        self._bytes = 0
+
+    def add(self, item: PackItem, data: bytes) -> None:
+        """The next file; a wrong one gets its own answer, the others go on.
+
+        Raises:
+            TooLarge: too many files or bytes for a pack.
+            StorageFull, StorageFailed: it could not be stored.
+        """
+        at = len(self._outcomes)
+        self._bytes += len(data)
+        if at >= MAX_PACK_FILES or self._bytes > MAX_PACK_BYTES:
+            raise TooLarge("A pack has at most 4,096 files and 16 MiB.", limit=MAX_PACK_FILES)
+        self._outcomes.append(None)
+        try:
+            self._files.append(_staged(self._store, f"{self._token}-{at}", item, data))
+            self._places.append(at)
+        except (BadName, BadRequest, DigestMismatch) as error:
+            self._outcomes[at] = Outcome.of(error)
+
+    def __len__(self) -> int:
+        return len(self._outcomes)
+
+    def finish(self, who: Principal, once: Once | None = None) -> list[Outcome]:
+        """Publish; what became of each file, in order.
+
+        Raises:
+            NotFound, Forbidden: the right to write was taken away while the pack came in.
+            StorageFull, StorageFailed: nothing of it was published.
+        """
+        self._whole.check(who, self._root)
+        done = self._whole.publish_all(who, self._root, self._files, once)
+        for at, outcome in zip(self._places, done, strict=True):
+            self._outcomes[at] = outcome
+        return [outcome if outcome is not None else Outcome() for outcome in self._outcomes]
+
+    def abort(self) -> None:
+        """Remove what was staged and not published."""
+        for file in self._files:
+            if file.published is None:
+                drop_quietly(self._store, file)
 
 
 def drop_quietly(store: Content, file: File) -> None:

@@ -19,7 +19,6 @@ from homestow.server.fronts.api.files import (
     upload_state,
 )
 from homestow.server.fronts.http.connection import Request
-from homestow.server.fronts.http.problems import ClientGone
 from homestow.server.fronts.http.ranges import EntityTag
 from homestow.server.fronts.http.receiving import read_body, receive
 from homestow.server.fronts.http.sending import BlockSource, Facts, FileSource, send_blocks, send_file
@@ -205,38 +204,35 @@ class Bodies:
             await self._border.run(sink.abort)
             raise
 
-    def _may_write(self, ask: Ask) -> None:
-        """Refuse a pack before its body is taken."""
-        self._services.whole.check(self._bench.who(ask), root_of(ask))
-
     async def _put_pack(self, request: Request) -> web.StreamResponse:
         call = BY_NAME["put_pack"]
         ask = read_ask(call, request, None)
-        await self._border.run(self._may_write, ask)
+        pack = await self._border.run(lambda: self._services.whole.begin_pack(self._bench.who(ask), root_of(ask)))
         reader = PackReader(api.PackItem)
-        items: list[tuple[api.PackItem, bytes]] = []
-
         whole = hashlib.sha256()
 
         def take(piece: memoryview) -> None:
             whole.update(piece)
-            items.extend(reader.feed(piece))
+            for item, content in reader.feed(piece):
+                pack.add(item, content)
+
+        def finish() -> bytes:
+            try:
+                reader.close()
+                if not len(pack):
+                    raise BadRequest("The pack is empty.")
+                who = self._bench.who(ask)  # again: a login may have ended while its pack came in (S49)
+                once = ask.once and Once(ask.once.key, ask.once.request + whole.digest())
+                return _encode(results_of(pack.finish(who, once)))
+            finally:
+                pack.abort()
 
         try:
             await receive(request, take, cap=_MAX_PACK_BODY, executor=self._border.executor)
-        except ClientGone:
-            items.clear()
+        except BaseException:
+            await self._border.run(pack.abort)
             raise
-
-        def work() -> bytes:
-            reader.close()
-            if not items:
-                raise BadRequest("The pack is empty.")
-            who = self._bench.who(ask)  # again: a login may have ended while its pack came in (S49)
-            once = ask.once and Once(ask.once.key, ask.once.request + whole.digest())
-            return _encode(results_of(self._services.whole.put_pack(who, root_of(ask), items, once)))
-
-        return self._bench.json(call, await self._border.run(work))
+        return self._bench.json(call, await self._border.run(finish))
 
 
 _WholeSink = FileSink | ToldSink
