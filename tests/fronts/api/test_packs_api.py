@@ -118,7 +118,7 @@ def test_a_full_pack(rig: Rig) -> None:
 
 
 def test_the_largest_files(rig: Rig) -> None:
-    """Sixty-four files of a mebibyte are just a pack; one byte more is none, up and down."""
+    """Sixteen files of a mebibyte are just a pack; one byte more is none, up and down."""
     big = b"x" * (1024 * 1024)
     assert codes(up(rig, pack(*(new(rig.top, f"f{number}", big) for number in range(16))))) == [None] * 16
     answer = up(rig, pack(*(new(rig.top, f"g{number}", big) for number in range(16)), new(rig.top, "more", b"1")))
