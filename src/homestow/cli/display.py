@@ -165,7 +165,8 @@ def label(held: Held) -> str:
 def braked(brake: Brake, again: str) -> str:
     """What the brake asks, and both answers."""
     if brake.side == "here":
-        where, gone, back = "in the folder here", "the server", "restore them from the trash on the server"
+        where, gone = "in the folder here", "the server"
+        back = "run it once with -dir up to send them again, or restore them from the trash on the server"
     else:
         where, gone = "on the server", "the folder here"
         back = "put them back into the folder, or run it once with -dir down to get them from the server"
