@@ -250,7 +250,10 @@ class _Receiving:
         if earlier is not None and earlier.rev == file.theirs.rev and earlier.key in set(work.tree.staged()):
             self._have = sorted(earlier.have)
         elif work.tree.free_bytes() < size + _SPARE_BYTES:
-            raise LocalFull(f"There is no room on this disk for {file.theirs.name} ({size:,} bytes).")
+            raise LocalFull(
+                f"This computer's disk has too little room for its {size:,} bytes, with some left over for others. "
+                "Free some; it is tried again."
+            )
         if earlier is not None and earlier.rev != file.theirs.rev:
             work.tree.stage(earlier.key, 0).discard()
             work.state.drop_download(file.item)
