@@ -1,5 +1,6 @@
 """What every catalogue promises, over a database in a file and one in memory."""
 
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -484,6 +485,20 @@ class TestTheFile:
 
         assert stored_schema(path) == head()
         assert path.stat().st_mode & 0o777 == 0o600
+
+    def test_a_file_of_another_user_is_refused(
+        self, tmp_path: Path, template: bytes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What may not be written is said at the start, with what to do; it is not called damaged."""
+        path = tmp_path / "homestow.db"
+        path.write_bytes(template)
+        journal = tmp_path / "homestow.db-wal"
+        journal.write_bytes(b"")
+        # The tests may run as root, who may write everything.
+        monkeypatch.setattr(os, "access", lambda asked, mode: asked != journal)
+
+        with pytest.raises(StorageFailed, match="run as its owner"):
+            Database.open(path)
 
     def test_a_newer_file_is_refused_untouched(self, tmp_path: Path, template: bytes) -> None:
         """Nobody's data is read by rules it was not written with (S112)."""

@@ -68,7 +68,7 @@ class Database:
 
         Raises:
             NewerStore: written by a newer version; it is not touched (S112).
-            StorageFailed: it is no database of ours, is damaged, or could not be migrated.
+            StorageFailed: it is no database of ours, is damaged, may not be written, or could not be migrated.
         """
         if path is None:
             database = cls(None)
@@ -76,6 +76,9 @@ class Database:
             return database
         if not path.exists():
             os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+        for part in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+            if part.exists() and not os.access(part, os.R_OK | os.W_OK):
+                raise StorageFailed(f"{part} cannot be read and written; run as its owner or correct its rights.")
         if stored_schema(path) != head():
             if in_process:
                 from homestow.server.adapters.catalogue_sql.migrate import migrate
