@@ -99,3 +99,9 @@ def test_continuous_sync_says_each_thing_once() -> None:
     (line,) = end(Ending.BRAKE, brake=Brake("there", 40, 41))
     assert "delete 40 of 41 files on the server" in line
     assert "--accept-deletes" in line
+
+
+def test_a_problem_names_its_path_once() -> None:
+    """A reason that begins with the path, as errors of the disk do, is not told with it twice."""
+    held = Held(("d", "a"), "local-trouble", "d/a: no permission for it on this computer.")
+    assert problem(held) == "d/a: no permission for it on this computer."

@@ -154,7 +154,7 @@ def done(counts: Counts) -> str:
 def problem(held: Held) -> str:
     """One item that is not in step, and why."""
     path = "/".join(part.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace") for part in held.path)
-    return one_line(f"{path or '.'}: {held.reason}")
+    return one_line(f"{path or '.'}: {held.reason.removeprefix(f'{path}: ')}")
 
 
 def label(held: Held) -> str:
