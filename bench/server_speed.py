@@ -134,9 +134,9 @@ def lay_out(root: Path, size: int) -> None:
 
 @contextmanager
 def copyparty(work: Path, root: Path, program: str) -> Iterator[Subject]:
-    """copyparty with read and write for everybody, its defaults otherwise."""
+    """copyparty with its database (`-e2dsa`), as ours has a catalogue; read and write for everybody."""
     port = free_port()
-    command = [program, "-q", "-i", "127.0.0.1", "-p", str(port), "-v", f"{root}::rwmda", "--no-crt"]
+    command = [program, "-q", "-i", "127.0.0.1", "-p", str(port), "-v", f"{root}::rwmda", "--no-crt", "-e2dsa"]
     with subprocess.Popen(command, stdout=2, cwd=work, env={**os.environ, "HOME": str(work)}) as process:
         try:
             server = Server("copyparty", process.pid, port, port)

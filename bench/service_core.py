@@ -1,6 +1,6 @@
 """Speed of the use cases alone, without a network: packs, single small uploads, small reads, one large upload.
 
-    python bench/service_core.py [FOLDER]      FOLDER: an empty folder on the disk to measure (default: a temporary one)
+python bench/service_core.py [FOLDER]      FOLDER: an empty folder on the disk to measure (default: a temporary one)
 """
 
 import os
@@ -44,7 +44,9 @@ def make(place: Path) -> tuple[Core, Principal, RootId, NodeId]:
     database = Database.open(place / "data" / "homestow.db", in_process=True)
     clock, catalogue, rows = Clock(), SqlCatalogue(database), SqlAccounts(database)
     accounts = Accounts(rows, clock, Hashing(time=1, memory_kib=8))
-    roots = Roots(SqlRoots(database), rows, catalogue, lambda at: TreeContent(Path(at)), clock, place / "data" / "files")
+    roots = Roots(
+        SqlRoots(database), rows, catalogue, lambda at: TreeContent(Path(at)), clock, place / "data" / "files"
+    )
     anna = accounts.add("anna", "correct horse")
     root = roots.add("tree", str(place / "tree"), [("anna", Rights.OWN)]).id
     core = make_core(catalogue, roots, roots, clock, "boot", lambda done: Outside(catalogue, roots, done, clock))
@@ -77,7 +79,9 @@ def main(place: Path) -> None:
 
     def packs(count: int) -> None:
         for _ in range(count):
-            items = [(PackItem(size=4096, mtime_ns=1, parent=folder, name=f"f{next(counter)}"), DATA) for _ in range(pack)]
+            items = [
+                (PackItem(size=4096, mtime_ns=1, parent=folder, name=f"f{next(counter)}"), DATA) for _ in range(pack)
+            ]
             assert all(outcome.node for outcome in core.whole.put_pack(anna, root, items))
 
     def single(count: int) -> None:

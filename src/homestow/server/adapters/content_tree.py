@@ -21,7 +21,7 @@ from homestow.server.adapters.tree_dress import dress_file, dress_folder, publis
 from homestow.server.adapters.tree_files import StagedFile, write_all
 from homestow.server.adapters.tree_hidden import Hidden, open_hidden
 from homestow.server.adapters.tree_reading import READ, READ_FOLDER, TreeReading
-from homestow.server.adapters.watch_tree import watch_tree
+from homestow.server.adapters.watch_tree import OwnRenames, watch_tree
 from homestow.server.ports.content import (
     Content,
     EntryKind,
@@ -57,6 +57,7 @@ class TreeContent(TreeReading):
         super().__init__(root, step)
         self._exchange = exchange
         self._trust = Trust()
+        self._own = OwnRenames()
 
     # -- staging ------------------------------------------------------------------------------------------------------
 
@@ -184,12 +185,18 @@ class TreeContent(TreeReading):
                 set_times(hidden.staging, staged, mtime_ns)
             self._step("content.publish.checked")
             displaced = None
-            if not replace:
-                hidden.rename_free(hidden.staging, staged, folder, name)
-            elif hidden.swap_in(staged, folder, name, at, old is not None):
-                displaced = disk_calls.stat_at(hidden.staging, staged, stable)
-                if displaced.kind is EntryKind.FOLDER:
-                    self._give_back(hidden, staged, folder, name, at)
+            exchange = old is not None and self._facts.exchange
+            self._own.expect(at, exchange=exchange)
+            try:
+                if not replace:
+                    hidden.rename_free(hidden.staging, staged, folder, name)
+                elif hidden.swap_in(staged, folder, name, at, old is not None):
+                    displaced = disk_calls.stat_at(hidden.staging, staged, stable)
+                    if displaced.kind is EntryKind.FOLDER:
+                        self._give_back(hidden, staged, folder, name, at)
+            except BaseException:
+                self._own.withdraw(at, exchange=exchange)
+                raise
             self._step("content.publish")
             return Published(published_stat(folder, name, found, mtime_ns, stable), displaced)
         finally:
@@ -260,6 +267,18 @@ class TreeContent(TreeReading):
         one = disk_calls.facts_at(source_folder, os.fsencode(source[-1]))
         other = disk_calls.facts_at(target_folder, os.fsencode(target[-1]))
         return (one.device, one.inode) == (other.device, other.inode)
+
+    @told_as("make a link")
+    def make_link(self, at: Location, target: str) -> Stat:
+        """One new symbolic link."""
+        self._trust.check_store()
+        folder, name = self._open_parent(at)
+        try:
+            self._step("content.make_link")
+            os.symlink(os.fsencode(target), name, dir_fd=folder)
+            return disk_calls.stat_at(folder, name, self._facts.stable_inodes)
+        finally:
+            self._close_folder(folder)
 
     @told_as("set the time of")
     def set_mtime(self, at: Location, mtime_ns: int) -> Stat:
@@ -359,7 +378,7 @@ class TreeContent(TreeReading):
 
     def watch(self) -> AbstractContextManager[Iterator[Collection[Location] | None]]:
         """Folders in which something changes."""
-        return watch_tree(self._root)
+        return watch_tree(self._root, self._own)
 
     # -- inside ---------------------------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ import os
 import select
 import struct
 import threading
+import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -54,16 +55,81 @@ class _Folder:
         return tuple(reversed(names))
 
 
+class OwnRenames:
+    """Renames that the store itself is about to make at visible names: what inotify tells of them is no hint.
+
+    Exact by count, so that somebody else's change at the same name is still told. What was expected and did not come (events
+    are merged when they are alike) is forgotten after a moment, so that it hides nobody's change later. For several threads.
+    """
+
+    _FORGET_S: Final = 3.0
+    _MOST: Final = 100_000
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._watches = 0
+        self._expected: dict[tuple[Location, int], list[float]] = {}
+
+    def watched(self, more: int) -> None:
+        """One watch more or less; without any nothing is remembered."""
+        with self._lock:
+            self._watches += more
+            if not self._watches:
+                self._expected.clear()
+
+    def forget(self) -> None:
+        """Expect nothing: events were lost, so counting them means nothing."""
+        with self._lock:
+            self._expected.clear()
+
+    def expect(self, at: Location, *, exchange: bool) -> None:
+        """A file is about to be renamed to `at`, or exchanged with the one there."""
+        if not self._watches:
+            return
+        if len(self._expected) > self._MOST:
+            self.forget()
+        until = time.monotonic() + self._FORGET_S
+        with self._lock:
+            for kind in (_MOVED_TO, _MOVED_FROM) if exchange else (_MOVED_TO,):
+                self._expected.setdefault((at, kind), []).append(until)
+
+    def withdraw(self, at: Location, *, exchange: bool) -> None:
+        """It was not done."""
+        with self._lock:
+            for kind in (_MOVED_TO, _MOVED_FROM) if exchange else (_MOVED_TO,):
+                self._take((at, kind))
+
+    def was_own(self, at: Location, mask: int) -> bool:
+        """Whether an event is one of those that were expected; each counts once."""
+        kind = mask & (_MOVED_TO | _MOVED_FROM)
+        if not kind or not self._expected:
+            return False
+        with self._lock:
+            until = self._take((at, kind))
+        return until is not None and until >= time.monotonic()
+
+    def _take(self, key: tuple[Location, int]) -> float | None:
+        found = self._expected.get(key)
+        if found is None:
+            return None
+        until = found.pop(0)
+        if not found:
+            del self._expected[key]
+        return until
+
+
 class TreeWatch:
     """The watches of one root; `read` waits for the next batch. For one thread, but for `stop`.
 
     Args:
         root_fd: the root's handle; duplicated.
+        own: the store's own renames, of which nothing is told; None: everything is.
     Raises:
         StorageFailed, Busy: the system refuses to watch at all.
     """
 
-    def __init__(self, root_fd: int) -> None:
+    def __init__(self, root_fd: int, own: OwnRenames | None = None) -> None:
+        self._own = own
         self._by_watch: dict[int, _Folder] = {}
         self._moving: dict[int, _Folder] = {}
         self._changed: set[Location] = set()
@@ -148,6 +214,8 @@ class TreeWatch:
     def _one(self, watch: int, mask: int, cookie: int, name: str) -> None:
         if mask & _OVERFLOW:
             self._overflowed = True
+            if self._own is not None:
+                self._own.forget()
             return
         folder = self._by_watch.get(watch)
         if folder is None:
@@ -157,7 +225,10 @@ class TreeWatch:
             return
         if folder is self._top and name == RESERVED:
             return
-        self._changed.add(folder.location())
+        location = folder.location()
+        if self._own is not None and not mask & _ISDIR and self._own.was_own((*location, name), mask):
+            return
+        self._changed.add(location)
         if not mask & _ISDIR or not name:
             return
         if mask & _MOVED_FROM:
@@ -267,13 +338,20 @@ def _folders_in(fd: int) -> list[str]:
 
 
 @contextmanager
-def watch_tree(root_fd: int) -> Iterator[Iterator[Collection[Location] | None]]:
-    """An endless iterator of changed folders, None after lost events. Leaving the context, in any thread, ends it."""
-    watch = TreeWatch(root_fd)
+def watch_tree(root_fd: int, own: OwnRenames | None = None) -> Iterator[Iterator[Collection[Location] | None]]:
+    """An endless iterator of changed folders, None after lost events. Leaving the context, in any thread, ends it.
+
+    `own`: see `TreeWatch`.
+    """
+    watch = TreeWatch(root_fd, own)
     reading = _Reading(watch)
+    if own is not None:
+        own.watched(1)
     try:
         yield reading
     finally:
+        if own is not None:
+            own.watched(-1)
         watch.stop()
         reading.end()
 
