@@ -482,6 +482,31 @@ def test_hints_of_a_folder_that_is_no_more() -> None:
     assert other.files() == {"D": None, "D/new": None, "D/new/b": b"3"}
 
 
+def test_hints_below_a_folder_that_moved() -> None:
+    """What was edited below a folder after it was moved is found, though the folder is known at its old place."""
+    _, one, other = two()
+    for name in ("D", "D/x", "D/x/y", "E"):
+        one.disk.mkdir(at(name))
+    one.write("D/x/y/a", "1")
+    settle(one, other, rounds=1)
+    one.disk.rename(at("D"), at("E/F"))
+    one.write("E/F/x/y/a", "2")
+    one.disk.rename(at("E/F/x"), at("E/F/z"))
+    one.write("E/F/z/y/b", "3")
+    hinted = [at("E"), at("E/F"), at("E/F/x"), at("E/F/x/y"), at("E/F/z"), at("E/F/z/y")]
+    one.cycle.run_pass(Hints([(), *hinted], everything=False))
+    other.sync()
+
+    assert other.files() == {
+        "E": None,
+        "E/F": None,
+        "E/F/z": None,
+        "E/F/z/y": None,
+        "E/F/z/y/a": b"2",
+        "E/F/z/y/b": b"3",
+    }
+
+
 def test_stop_is_heard() -> None:
     """A run that is asked to stop ends in a sound state, and the next one continues."""
     server, clock = MemoryServer(), SimClock()

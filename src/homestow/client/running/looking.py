@@ -10,6 +10,8 @@ from homestow.client.running.work import Work
 
 _UNREAD_CODE = "unreadable-folder"
 _UNREAD = frozenset({_UNREAD_CODE})
+_FOLLOWED = 10
+"""So often at most a look goes on to what it has just found out; what moves on and on is hinted again."""
 
 
 class Looking:
@@ -29,7 +31,18 @@ class Looking:
 
     def look(self, hints: Hints | None) -> None:
         """Look at the folders that hints name; at everything without hints or before everything was looked at once."""
-        self._scan(self._hinted(hints))
+        folders = self._hinted(hints)
+        self._scan(folders)
+        if folders is None:
+            return
+        looked = set(folders)
+        for _ in range(_FOLLOWED):
+            # What hints tell of below a folder that was moved can be found only once it is known where that is.
+            folders = [each for each in self._hinted(hints) or () if each not in looked]
+            if not folders:
+                return
+            looked.update(folders)
+            self._scan(folders)
 
     def look_at(self, folders: Iterable[int]) -> None:
         """Look at these folders again."""
