@@ -44,6 +44,8 @@ class Subject:
     big_path: str
     put_big_path: Callable[[int], str]
     extra: dict[str, str] = field(default_factory=dict)
+    uploads: Path = Path()
+    """Folder in which its uploads come to lie."""
 
     @property
     def name(self) -> str:
@@ -59,8 +61,8 @@ class Subject:
 
 
 @contextmanager
-def homestow(work: Path, cert: Path, key: Path, size: int) -> Iterator[tuple[Subject, Subject]]:
-    """Our server on a fresh data folder holding the same files, once plain and once over TLS."""
+def homestow(work: Path, size: int) -> Iterator[Subject]:
+    """Our server on a fresh data folder holding the same files."""
     data = work / "homestow"
     environment = {**os.environ, "HOMESTOW_PASSWORD": PASSWORD}
     command = [sys.executable, "-m", "homestow"]
@@ -69,7 +71,7 @@ def homestow(work: Path, cert: Path, key: Path, size: int) -> Iterator[tuple[Sub
     lay_out(root, size)
     with ExitStack() as stack:
         plain = stack.enter_context(_serving(command, data, []))
-        yield _ours(plain[0], plain[1], plain[1]), _ours(plain[0], plain[1], plain[1])
+        yield _ours(plain[0], plain[1], root)
 
 
 @contextmanager
@@ -83,7 +85,7 @@ def _serving(command: list[str], data: Path, flags: list[str]) -> Iterator[tuple
             process.terminate()
 
 
-def _ours(pid: int, url: str, name: str) -> Subject:
+def _ours(pid: int, url: str, uploads: Path) -> Subject:
     entered = login(url, "anna", PASSWORD, "bench")
     port = int(url.rpartition(":")[2])
     headers = {"Authorization": f"Bearer {entered.token}"}
@@ -97,6 +99,7 @@ def _ours(pid: int, url: str, name: str) -> Subject:
         f"/api/v1/nodes/{ids['big']}/content",
         lambda number: f"/api/v1/nodes/{top}/files?name=up{number}-{time.monotonic_ns()}",
         {"token": entered.token, "url": url, "top": str(top)},
+        uploads,
     )
 
 
@@ -153,6 +156,7 @@ def copyparty(work: Path, root: Path, program: str) -> Iterator[Subject]:
                 lambda u: f"/cp-{u}",
                 "/big",
                 lambda n: f"/cpup{n}-{time.monotonic_ns()}",
+                uploads=root,
             )
         finally:
             process.terminate()
@@ -177,7 +181,11 @@ def fetch_big(subject: Subject, size: int, *, tls: bool = False) -> float:
 
 
 def send_big(subject: Subject, size: int, number: int) -> float:
-    """MB/s of one upload, answered."""
+    """MB/s of one upload, answered. What was uploaded is removed and the disk settled before, so that all begin alike."""
+    for old in [*subject.uploads.glob("up*"), *subject.uploads.glob("cpup*")]:
+        old.unlink()
+    os.sync()
+    time.sleep(0.5)
     block = memoryview(os.urandom(MIB))
     with connect(subject.server, tls=False) as sock:
         head = (
@@ -312,7 +320,7 @@ def compare(size: int, rounds: int, program: str, only: str) -> list[Line]:
         certificate.cert_chain_pems[0].write_to_path(work / "cert.pem")
         certificate.private_key_pem.write_to_path(work / "key.pem")
         (work / "key.pem").chmod(0o600)
-        ours, _ = stack.enter_context(homestow(work, work / "cert.pem", work / "key.pem", size))
+        ours = stack.enter_context(homestow(work, size))
         flags = ["--tls-cert", str(work / "cert.pem"), "--tls-key", str(work / "key.pem")]
         nx = stack.enter_context(nginx(root, work, shutil.which("nginx") or "/usr/sbin/nginx"))
         cp = stack.enter_context(copyparty(work, cp_root, program))
@@ -320,7 +328,13 @@ def compare(size: int, rounds: int, program: str, only: str) -> list[Line]:
         def plain_nginx(name: str, folder: str) -> Subject:
             server = Server(name, nx.pid, nx.port, nx.tls_port)
             return Subject(
-                server, {}, lambda n: f"/s{n}", lambda u: f"/{folder}/{u}", "/big", lambda n: f"/{folder}/up{n % 2}"
+                server,
+                {},
+                lambda n: f"/s{n}",
+                lambda u: f"/{folder}/{u}",
+                "/big",
+                lambda n: f"/{folder}/up{n}",
+                uploads=root / folder,
             )
 
         default, buffered = plain_nginx("nginx", "default"), plain_nginx("nginx 1 MiB buffer", "buffered")
