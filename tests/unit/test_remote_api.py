@@ -310,7 +310,7 @@ def test_limits_are_never_more_than_ours(world: World) -> None:
     """S92: a server cannot make the client hold more than it means to, nor nothing."""
     told = {"version": "1", "epoch": EPOCH, "now_ns": 0, "signup_open": False}
     world.answer = reply(told | {"max_pack_bytes": 2**50, "max_pack_files": 10})
-    assert (world.remote.limits.pack_bytes, world.remote.limits.pack_files) == (64 * 1024 * 1024, 10)
+    assert (world.remote.limits.pack_bytes, world.remote.limits.pack_files) == (16 * 1024 * 1024, 10)
     other = ApiRemote(world.server.url, "t", ROOT)
     world.answer = reply(told | {"max_pack_files": 0})
     with pytest.raises(NotHomestow):

@@ -1,6 +1,7 @@
 """Listening, limits, errors, logs and closing."""
 
 import asyncio
+import contextlib
 import http.client
 import json
 import logging
@@ -289,9 +290,13 @@ class TestDeadlines:
         await loop.sock_sendall(sock, b"GET /file/f HTTP/1.1\r\nHost: h\r\n\r\n")
         holds = str(world.folder / "f")
 
+        def leads_to(link: Path) -> str:
+            with contextlib.suppress(OSError):  # closed meanwhile, or another test's file under a name too long to read
+                return os.readlink(link)
+            return ""
+
         def held() -> bool:
-            links = Path("/proc/self/fd").iterdir()
-            return any(os.path.realpath(link) == holds for link in links)
+            return any(leads_to(link) == holds for link in Path("/proc/self/fd").iterdir())
 
         async with asyncio.timeout(20):
             while not held():
