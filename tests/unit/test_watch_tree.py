@@ -68,6 +68,12 @@ def test_renamed_folders_keep_their_watches(root: Path, watch: TreeWatch) -> Non
     assert watch.watched == 3
 
 
+def test_hints_below_a_renamed_folder_are_told_at_its_new_place(root: Path, watch: TreeWatch) -> None:
+    """A hint that was not looked at yet when a folder above it was renamed leads nowhere; so it is told once more."""
+    hints(watch, lambda: (root / "d" / "e" / "f").write_bytes(b"x"))
+    assert hints(watch, lambda: (root / "d").rename(root / "z")) == {(), ("z",), ("z", "e")}
+
+
 def test_folders_that_leave_are_forgotten(tmp_path: Path, root: Path, watch: TreeWatch) -> None:
     """A folder moved out of the root or removed is watched no longer; one of its name made anew is."""
     assert hints(watch, lambda: (root / "d").rename(tmp_path / "away")) == {()}

@@ -35,6 +35,10 @@ _GATHER_S: Final = 0.05
 """After the first event more are awaited for so long, as long as they keep coming and at most `_GATHER_MOST` times."""
 _GATHER_MOST: Final = 10
 
+_RECENT_S: Final = 120.0
+"""A hint may wait for so long before it is looked at; when its folder is renamed meanwhile, it is told at the new place."""
+_MOST_RECENT: Final = 20_000
+
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.inotify_add_watch.argtypes = [ctypes.c_int, ctypes.c_char_p, ctypes.c_uint32]
 
@@ -133,6 +137,7 @@ class TreeWatch:
         self._by_watch: dict[int, _Folder] = {}
         self._moving: dict[int, _Folder] = {}
         self._changed: set[Location] = set()
+        self._recent: dict[_Folder, float] = {}
         self._overflowed = False
         self._incomplete = False
         self._stopped = False
@@ -229,6 +234,7 @@ class TreeWatch:
         if self._own is not None and not mask & _ISDIR and self._own.was_own((*location, name), mask):
             return
         self._changed.add(location)
+        self._remember(folder)
         if not mask & _ISDIR or not name:
             return
         if mask & _MOVED_FROM:
@@ -244,9 +250,32 @@ class TreeWatch:
                 known.name, known.above = name, folder
                 folder.below[name] = known
                 self._changed.add(known.location())
+                self._tell_again(known)
             else:
                 below = folder.below[name] = _Folder(name, folder, -1)
                 self._watch_all(below)
+
+    def _remember(self, folder: _Folder) -> None:
+        if len(self._recent) >= _MOST_RECENT:
+            self._forget_old()
+        if len(self._recent) >= _MOST_RECENT:
+            self._recent.clear()
+            self._incomplete = True
+        self._recent[folder] = time.monotonic()
+
+    def _forget_old(self) -> None:
+        since = time.monotonic() - _RECENT_S
+        self._recent = {folder: at for folder, at in self._recent.items() if at >= since}
+
+    def _tell_again(self, moved: _Folder) -> None:
+        """Hints below a folder that was renamed: whoever got them under the old path finds nothing there any more."""
+        self._forget_old()
+        for folder in self._recent:
+            above: _Folder | None = folder
+            while above is not None and above is not moved:
+                above = above.above
+            if above is moved:
+                self._changed.add(folder.location())
 
     def _forget_moved_out(self) -> None:
         """Folders that left and did not come back went out of the root (or into the hidden area)."""
