@@ -473,6 +473,25 @@ def test_hints_look_only_where_they_point(world: World) -> None:
     world.agrees()
 
 
+def test_hints_below_a_folder_that_moved_are_followed(world: World) -> None:
+    """What changed below a folder after it was moved is found, though the folder is known at its old place until the look."""
+    world.write("d/x/y/a", "1")
+    world.write("e/b")
+    world.rescan()
+    node = world.ids()["d/x/y/a"]
+    world.move("d", "e/f")
+    world.write("e/f/x/y/a", "22")
+    world.write("e/f/x/new/c")
+    hinted = ["", "e", "e/f", "e/f/x", "e/f/x/y", "d/x/y"]
+    found = world.look(*hinted)
+    assert found.moved == 1
+    assert found.gone == 0
+    world.look(*("/".join(at) for at in found.later))
+
+    assert world.ids()["e/f/x/y/a"] == node
+    world.agrees()
+
+
 def test_a_move_is_seen_from_its_target_alone(world: World) -> None:
     """The hint of the source may come later: the node has moved, and then nothing is left to do."""
     world.write("d/a")

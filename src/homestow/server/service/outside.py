@@ -416,7 +416,7 @@ class Outside:
         scan = _Scan(root, store, self._catalogue, self._clock.now_ns(), fresh)
         with _no_collector() if fresh else nullcontext():
             try:
-                self._walk(scan, self._starts(top.id, folders), everything=folders is None)
+                self._walk(scan, self._starts(store, top.id, folders), everything=folders is None)
             except _RootGone as error:
                 self._roots.set_away(root, True)
                 scan.found.skip((), str(error))
@@ -425,20 +425,24 @@ class Outside:
             scan.settle_files()
             scan.settle_copies()
             self._finish(scan)
+        _follow(scan, folders or ())
         return scan.found
 
-    def _starts(self, top: NodeId, folders: Collection[Location] | None) -> Iterable[Folder]:
+    def _starts(self, store: Content, top: NodeId, folders: Collection[Location] | None) -> Iterable[Folder]:
         if folders is None:
             return [Folder(top, ())]
         starts = {}
         for location in folders:
-            node, depth = top, 0
+            known: list[NodeRow] = []
             for name in location:
-                row = self._catalogue.lying_at(node, name)
+                row = self._catalogue.lying_at(known[-1].id if known else top, name)
                 if row is None or row.kind != "folder":
                     break
-                node, depth = row.id, depth + 1
-            starts[node] = Folder(node, location[:depth])
+                known.append(row)
+            while known and not _lies_there(store, location[: len(known)], known[-1]):
+                known.pop()  # moved or gone: the folder above tells; what lies there now holds nothing of this one
+            node = known[-1].id if known else top
+            starts[node] = Folder(node, location[: len(known)])
         return starts.values()
 
     def _walk(self, scan: _Scan, starts: Iterable[Folder], everything: bool) -> None:
@@ -517,6 +521,24 @@ def _no_collector() -> Iterator[None]:
     finally:
         if was:
             gc.enable()
+
+
+def _lies_there(store: Content, at: Location, row: NodeRow) -> bool:
+    """Whether the folder at a path is the one we know there, as far as its disk can tell."""
+    try:
+        stat = store.look(at)
+    except CloudError:
+        return True  # listing it will say why
+    if stat is None or stat.kind is not EntryKind.FOLDER:
+        return False
+    return not row.inode or not stat.inode or (row.inode, row.birth_ns) == (stat.inode, stat.birth_ns)
+
+
+def _follow(scan: _Scan, hints: Iterable[Location]) -> None:
+    """What hints told of below a folder that was moved is looked at once more: only now is it known where that is."""
+    moved = {(*move.folder.location, move.name) for move in scan.moves if move.row.kind == "folder"}
+    if moved:
+        scan.found.later.update(at for at in hints if any(at[:depth] in moved for depth in range(1, len(at) + 1)))
 
 
 def _disk_name(row: NodeRow) -> str:
