@@ -1,5 +1,7 @@
 """Administration orders: what they do, what they say, and who may give them."""
 
+import errno
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,11 +10,21 @@ import pytest
 from tests.unit.keeping_world import House, open_house
 from tests.unit.outside_world import SECOND
 
+from homestow.server.adapters import disk_calls
 from homestow.server.adapters.catalogue_sql.database import Database
 from homestow.server.rules.access import Principal
 from homestow.server.service import admin
 from homestow.server.service.admin import OPERATOR
-from homestow.values.errors import BadRequest, Forbidden, LoginFailed, LoginNeeded, NotFound, WeakPassword
+from homestow.server.service.uploads import Begin
+from homestow.values.errors import (
+    BadRequest,
+    Forbidden,
+    LoginFailed,
+    LoginNeeded,
+    NotFound,
+    StorageFailed,
+    WeakPassword,
+)
 from homestow.wire.api import Order
 
 PASSWORD = "correct horse"
@@ -152,6 +164,58 @@ def test_the_whole_store_is_checked_and_saved(house: House, tmp_path: Path) -> N
     house.folder.rename(tmp_path / "moved")
     house.order("root.scan")
     assert "is not there; nothing is deleted" in house.order("status").lines[1]
+
+
+def test_a_backup_tells_what_is_not_in_it(house: House, tmp_path: Path) -> None:
+    """Line by line for people, as a list for programs."""
+    house.write("a")
+    house.write("b")
+    house.rescan()
+    house.write("a", "being written", age_s=0)
+
+    told = house.order("backup", target=str(tmp_path / "backup"))
+
+    assert told.lines[1].startswith("not in the backup: a (node ")
+    assert len(msgspec.json.decode(told.data)["missing"]) == 1
+    house.clock.ns += 5 * SECOND
+    again = house.order("backup", target=str(tmp_path / "backup"))
+    assert (len(again.lines), msgspec.json.decode(again.data)["missing"]) == (1, [])
+
+
+def test_a_root_whose_disk_failed_takes_changes_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the owner says the disk is fine, and of uploads under way only what was flushed counts (P1)."""
+    house.put("a", b"1")
+    begun = house.core.uploads.begin_upload(OPERATOR, Begin(8, house.top, "large", block_size=4))
+    sink = house.core.uploads.put_block(OPERATOR, begun.id, 0)
+    sink.write(b"1234")
+    sink.finish()
+    assert house.core.uploads.upload(OPERATOR, begun.id).have
+
+    def fails(_: int) -> None:
+        raise OSError(errno.EIO, "the disk says no")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(os, "fsync", fails)
+        failing.setattr(disk_calls, "sync_file_system", fails)
+        with pytest.raises(StorageFailed):
+            house.put("b", b"2")
+    with pytest.raises(StorageFailed):
+        house.put("c", b"3")
+    assert "read-only" in house.order("status").lines[1]
+
+    house.order("root.trust", name="tree")
+
+    house.put("c", b"3")
+    assert (house.folder / "c").read_bytes() == b"3"
+    assert len(house.order("status").lines) == 1
+    assert house.core.uploads.upload(OPERATOR, begun.id).have == []
+    for at in (0, 4):
+        sink = house.core.uploads.put_block(OPERATOR, begun.id, at)
+        sink.write(b"1234")
+        sink.finish()
+    house.core.uploads.finish_upload(OPERATOR, begun.id)
+    assert (house.folder / "large").read_bytes() == b"12341234"
+    assert house.keeping.verify.run().sound
 
 
 def test_only_admins_and_the_operator_give_orders(house: House, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from tests.unit.outside_world import SECOND
 from homestow.server.adapters.catalogue_sql.database import Database
 from homestow.server.service.admin import OPERATOR
 from homestow.server.service.verify import Wrong
+from homestow.values.errors import Busy, ContentMissing
 
 
 @pytest.fixture(scope="module")
@@ -201,3 +202,48 @@ def test_a_lost_catalogue_is_rebuilt_from_the_files(empty: Path, tmp_path: Path)
         root = house.roots.named("anna")
         assert house.account_rows.members(root.id) == []
         assert house.core.files.resolve(OPERATOR, root.id, ["d", "a.txt"]).size == 8
+
+
+def test_a_check_ends_when_the_server_stops(house: House) -> None:
+    """It says so instead of telling of damage; asked again later it goes through."""
+    house.put("a", b"1")
+    house.outside.stopping.ask()
+    for check in (house.keeping.verify.run, house.keeping.verify.repair):
+        with pytest.raises(Busy):
+            check()
+    house.outside.stopping.reset()
+    assert house.keeping.verify.run().sound
+
+
+def test_repairing_is_the_owners_word_on_what_is_missing(house: House) -> None:
+    """The brake on deletions does not hold what somebody set out to put right."""
+    for number in range(30):
+        house.write(f"away/f{number}")
+    house.rescan()
+    house.remove("away")
+    assert house.rescan().held == 30
+    assert house.keeping.verify.run().counts[Wrong.MISSING] == 31
+    assert house.keeping.verify.repair().sound
+    assert not [path for path in house.tree() if path.startswith("away")]
+
+
+def test_what_is_missing_or_being_written_is_told_so(house: House) -> None:
+    """A reader learns that the disk lost a file whose deletion is held, and to come back for one that is being written."""
+    for number in range(30):
+        house.write(f"f{number}")
+    house.rescan()
+    rows = house.tree()
+    for number in range(20):
+        house.remove(f"f{number}")
+    house.write("f29", "growing", age_s=0)
+    house.rescan()
+
+    with pytest.raises(ContentMissing):
+        house.core.contents.open(rows["f0"])
+    with pytest.raises(Busy) as busy:
+        house.core.contents.open(rows["f29"])
+    assert busy.value.facts["retry_after_s"] == 2
+    house.clock.ns += 2 * SECOND
+    opened = house.core.contents.open(rows["f29"])
+    assert (opened.rev, opened.size) == (2, len("growing"))
+    opened.close()

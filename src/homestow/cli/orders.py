@@ -8,7 +8,7 @@ import click
 from homestow.cli.asking import Group, data_option
 from homestow.cli.control import Args, give
 from homestow.cli.passwords import new_password
-from homestow.cli.troubles import USAGE, Trouble, one_line
+from homestow.cli.troubles import BRAKE, FINE, USAGE, Trouble, one_line
 
 password_stdin = click.option(
     "--password-stdin",
@@ -73,7 +73,7 @@ def user_remove(name: str, data: Path) -> int:
 
 @click.group(cls=Group)
 def root() -> None:
-    """Roots, the trees people share: add, member, list, remove."""
+    """Roots, the trees people share: add, member, list, remove, quota, scan, trust."""
 
 
 @root.command("add", example="homestow root add Photos /mnt/disk/photos --member anna:write --member ben:read")
@@ -143,11 +143,31 @@ def root_quota(name: str, size: str, data: Path) -> int:
 
 
 @root.command("scan", example="homestow root scan Photos")
-@click.argument("name", required=False)
+@click.argument("name", metavar="[ROOT]", required=False)
+@click.option("--accept-deletes", is_flag=True, help="What is missing in ROOT was meant to go: delete it everywhere.")
 @data_option
-def root_scan(name: str | None, data: Path) -> int:
-    """Compare roots with the disk now, for changes made while nobody watched."""
-    return obey(data, "root.scan", {"name": name})
+def root_scan(name: str | None, accept_deletes: bool, data: Path) -> int:
+    """Compare roots with the disk now, for changes made while nobody watched.
+
+    When most of a root's files are missing, nothing is deleted until this is given --accept-deletes; it exits with 3 then.
+    """
+    import msgspec
+
+    if accept_deletes and name is None:
+        raise Trouble("name the root whose missing files were meant to go.", USAGE)
+    done = give(data, "root.scan", {"name": name, "accept_deletes": accept_deletes})
+    for line in done.lines:
+        print(shown(line))
+    found = msgspec.json.decode(done.data, type=dict[str, dict[str, int | bool]])
+    return BRAKE if any(one.get("held") for one in found.values()) else FINE
+
+
+@root.command("trust", example="homestow root trust Photos")
+@click.argument("name")
+@data_option
+def root_trust(name: str, data: Path) -> int:
+    """Let a root take changes again whose disk failed, after you looked at the disk."""
+    return obey(data, "root.trust", {"name": name})
 
 
 @click.group(cls=Group)
@@ -163,12 +183,17 @@ def trash_list(name: str | None, data: Path) -> int:
     return obey(data, "trash.list", {"root": name})
 
 
-@trash.command("restore", example="homestow trash restore anna/Documents/letter.odt")
-@click.argument("path", metavar="ROOT/PATH")
+@trash.command(
+    "restore",
+    example="homestow trash restore anna/Documents/letter.odt\nhomestow trash restore anna/Music anna/Photos",
+)
+@click.argument("paths", metavar="ROOT/PATH...", nargs=-1, required=True)
 @data_option
-def trash_restore(path: str, data: Path) -> int:
-    """Bring back what was deleted at PATH; of several, the newest."""
-    return obey(data, "trash.restore", {"path": path})
+def trash_restore(paths: tuple[str, ...], data: Path) -> int:
+    """Bring back what was deleted at PATH, a folder with all that was in it; of several, the newest."""
+    for path in paths:
+        obey(data, "trash.restore", {"path": path})
+    return 0
 
 
 @trash.command("empty", example="homestow trash empty anna")

@@ -20,6 +20,12 @@ class _Verdict(msgspec.Struct):
     sound: bool = True
 
 
+class _Kept(msgspec.Struct):
+    """The part of a backup's answer that the exit code needs."""
+
+    missing: list[str] = msgspec.field(default_factory=list)
+
+
 def _judged(outcome: Outcome) -> int:
     """Print a report; 0 when everything is in order, else 1."""
     for line in outcome.lines:
@@ -55,11 +61,14 @@ def backup(target: Path, data: Path) -> int:
     """Back up the whole data folder and all roots into DIR, also while the server runs.
 
     DIR may hold earlier backups: then only what is new is copied, and each of them stays whole.
+
+    Exits with 0 when everything is in it, with 1 when something could not be read; each such thing is named.
     """
     where = target.expanduser().absolute()
-    for line in give(data, "backup", {"target": str(where)}).lines:
+    done = give(data, "backup", {"target": str(where)})
+    for line in done.lines:
         print(shown(line))
-    return FINE
+    return LEFT if msgspec.json.decode(done.data, type=_Kept).missing else FINE
 
 
 @click.command(cls=Command, example="homestow restore /mnt/backup/homestow --data /srv/homestow")

@@ -7,7 +7,8 @@ itself. Orders and their arguments (`?`: may be left out):
     user.list {}    user.remove {name}             user.quota {name, bytes: int | null}
     root.add {name, path, members?: ["USER[:read|write|own]"]}
     root.member {name, user, rights: read|write|own|none}
-    root.list {}    root.remove {name}             root.quota {name, bytes: int | null}    root.scan {name?}
+    root.list {}    root.remove {name}             root.quota {name, bytes: int | null}
+    root.scan {name?, accept_deletes?}             root.trust {name}
     trash.list {root?}    trash.restore {path | node}    trash.empty {root?}
     versions.list {path}    versions.restore {path, rev}
     verify {quick?}    repair {}    backup {target}    status {}
@@ -40,10 +41,11 @@ OPERATOR = Principal(SYSTEM, "", operator=True)
 """The owner of the machine: whoever may open the data folder or its socket."""
 
 _RIGHTS = {rights.word: rights for rights in Rights}
-_HERE_ONLY = frozenset({"root.add", "backup", "repair"})
+_HERE_ONLY = frozenset({"root.add", "root.trust", "backup", "repair"})
 """Orders that name folders of the machine or rewrite what is known of them."""
 
 _MOST_LISTED = 10_000
+_MOST_TOLD = 1000
 
 log = logging.getLogger(__name__)
 
@@ -113,6 +115,7 @@ class Admin:
             "user.remove": self._user_remove, "user.quota": self._user_quota,
             "root.add": self._root_add, "root.member": self._root_member, "root.list": self._root_list,
             "root.remove": self._root_remove, "root.quota": self._root_quota, "root.scan": self._root_scan,
+            "root.trust": self._root_trust,
             "trash.list": self._trash_list, "trash.restore": self._trash_restore, "trash.empty": self._trash_empty,
             "versions.list": self._versions_list, "versions.restore": self._versions_restore,
             "verify": self._run_verify, "repair": self._run_repair, "backup": self._run_backup, "status": self._status,
@@ -218,11 +221,14 @@ class Admin:
             usage = self._core.catalogue.usage([root.id])[root.id]
             members = {account.name: rights.word for account, rights in self._roots.members(OPERATOR, root.id)}
             state = "" if root.state is RootState.PRESENT else f"  {root.state.value}: its folder is not there"
+            held = self._outside.held(root.id)
+            if held:
+                state = f"  {held:,} files are missing: deletions wait for `homestow root scan --accept-deletes`"
             who = ", ".join(f"{name}:{word}" for name, word in members.items()) or "nobody"
             lines.append(f"{root.name}  {root.folder}  {usage.files:,} files, {_size(usage.total)}  {who}{state}")
             data.append({
                 "name": root.name, "id": root.id, "folder": root.folder, "members": members, "state": root.state.value,
-                "files": usage.files, "live": usage.live, "kept": usage.kept, "quota": root.quota,
+                "files": usage.files, "live": usage.live, "kept": usage.kept, "quota": root.quota, "held": held,
             })  # fmt: skip
         return _outcome(lines or ["No roots."], data)
 
@@ -244,8 +250,11 @@ class Admin:
     def _root_scan(self, args: _Args) -> Outcome:
         lines: list[str] = []
         data: dict[str, object] = {}
-        for root in self._chosen(args.maybe_text("name")):
-            found = self._outside.rescan(root.id)
+        name, accepted = args.maybe_text("name"), args.flag("accept_deletes")
+        if accepted and name is None:
+            raise BadRequest("root.scan accepts the deletions of one root: name it.")
+        for root in self._chosen(name):
+            found = self._outside.rescan(root.id, accepted)
             if found.away:
                 lines.append(f"{root.name}: its folder is not there; nothing was changed.")
             else:
@@ -253,11 +262,25 @@ class Admin:
                     f"{root.name}: {found.seen:,} seen, {found.new:,} new, {found.edited:,} edited, {found.moved:,} moved, "
                     f"{found.gone:,} gone."
                 )
+            if found.held:
+                lines.append(_held(root, found.held))
             lines += [f"left out: {root.name}/{line}" for line in found.skipped]
             data[root.name] = {
                 "new": found.new, "edited": found.edited, "moved": found.moved, "gone": found.gone, "away": found.away,
+                "held": found.held,
             }  # fmt: skip
         return _outcome(lines, data)
+
+    def _root_trust(self, args: _Args) -> Outcome:
+        """The disk of a root failed to keep what was written, and somebody looked at it."""
+        root = self._roots.named(args.text("name"))
+        self._roots.reopen(root.id)
+        self._core.uploads.doubt(root.id)
+        self._core.committer.trust_again(root.id)
+        return _outcome(
+            [f"{root.name}: takes changes again; `homestow verify` reads whether what it holds is whole."],
+            {"root": root.name},
+        )
 
     # --- trash and versions ---------------------------------------------------------------------------------------
 
@@ -323,9 +346,21 @@ class Admin:
         done = self._backup.run(Path(args.text("target")))
         return _outcome(
             [
-                f"{done.target}: {done.files:,} files, {_size(done.size)}; {done.copied:,} copied now, the others were there."
+                f"{done.target}: {done.files:,} files, {_size(done.size)}; {done.copied:,} copied now, the others were there.",
+                *(f"not in the backup: {line}" for line in done.missing[:_MOST_TOLD]),
+                *(
+                    [f"not in the backup: {len(done.missing) - _MOST_TOLD:,} more"]
+                    if len(done.missing) > _MOST_TOLD
+                    else []
+                ),
             ],
-            {"target": str(done.target), "files": done.files, "size": done.size, "copied": done.copied},
+            {
+                "target": str(done.target),
+                "files": done.files,
+                "size": done.size,
+                "copied": done.copied,
+                "missing": done.missing,
+            },
         )
 
     def _status(self, args: _Args) -> Outcome:
@@ -339,6 +374,8 @@ class Admin:
         for root in roots:
             if (broken := self._core.committer.broken(root.id)) is not None:
                 trouble[root.name] = f"{root.name}: read-only, its disk failed: {broken.message}"
+            elif held := self._outside.held(root.id):
+                trouble[root.name] = _held(root, held)
         files, size = sum(one.files for one in usage.values()), sum(one.total for one in usage.values())
         lines = [f"{len(self._accounts.all())} users, {len(roots)} roots, {files:,} files, {_size(size)}"]
         data = {
@@ -385,6 +422,13 @@ class Admin:
 
 def _outcome(lines: Sequence[str], data: object) -> Outcome:
     return Outcome(lines=list(lines), data=msgspec.Raw(msgspec.json.encode(data)))
+
+
+def _held(root: Root, missing: int) -> str:
+    return (
+        f"{root.name}: {missing:,} files, most of it, are missing in {root.folder}; nothing was deleted. Bring them back, "
+        f"or, if they were meant to go: homestow root scan {root.name!r} --accept-deletes"
+    )
 
 
 def _member(text: str) -> tuple[str, Rights]:

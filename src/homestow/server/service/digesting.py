@@ -1,5 +1,7 @@
 """BLAKE3 of content wherever it lies."""
 
+from collections.abc import Callable
+
 from blake3 import blake3
 
 from homestow.server.ports.content import Content, Opened, Staged
@@ -8,11 +10,20 @@ from homestow.values.digests import Digest
 CHUNK = 1024 * 1024
 """Bytes read at once."""
 
+_PIECE = 64 * CHUNK
 
-def digest_open(content: Opened | Staged, size: int) -> bytes:
-    """BLAKE3 (32 bytes) of the first `size` bytes; of less where there is less."""
+
+def digest_open(content: Opened | Staged, size: int, go_on: Callable[[], None] | None = None) -> bytes:
+    """BLAKE3 (32 bytes) of the first `size` bytes; of less where there is less.
+
+    Args:
+        go_on: asked before each piece of 64 MiB; what it raises ends the reading.
+    """
     hasher = blake3()
-    feed(hasher, content, 0, size)
+    for start in range(0, size, _PIECE):
+        if go_on is not None:
+            go_on()
+        feed(hasher, content, start, min(start + _PIECE, size))
     return hasher.digest()
 
 

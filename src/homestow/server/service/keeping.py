@@ -12,6 +12,7 @@ from homestow.server.service.backup import Backup
 from homestow.server.service.core import Core
 from homestow.server.service.outside import Outside
 from homestow.server.service.roots import Roots
+from homestow.server.service.stopping import Stopping
 from homestow.server.service.upkeep import Upkeep
 from homestow.server.service.verify import Verify
 from homestow.server.service.watching import Watching
@@ -26,14 +27,17 @@ class Keeping:
     backup: Backup
     upkeep: Upkeep
     watching: Watching
+    stopping: Stopping
 
     def start(self) -> None:
         """Begin watching and upkeep on threads of their own."""
+        self.stopping.reset()
         self.watching.start()
         self.upkeep.start()
 
     def stop(self) -> None:
-        """End both; before the core is closed."""
+        """End both, and whatever else goes through whole roots; before the core is closed."""
+        self.stopping.ask()
         self.watching.stop()
         self.upkeep.stop()
 
@@ -57,4 +61,5 @@ def make_keeping(
         backup=backup,
         upkeep=Upkeep(core, accounts, account_rows, roots, clock, policy),
         watching=Watching(outside, roots, clock, rescan_s, watch),
+        stopping=outside.stopping,
     )

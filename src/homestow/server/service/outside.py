@@ -20,8 +20,10 @@ from homestow.server.rules.access import OUTSIDE
 from homestow.server.rules.matching import match_moves
 from homestow.server.service.committer import Committer
 from homestow.server.service.digesting import digest_open
+from homestow.server.service.outside_brake import Brake
 from homestow.server.service.outside_record import Edit, Folder, Gone, Move, New, Recorded, Touch, record
 from homestow.server.service.roots import Roots
+from homestow.server.service.stopping import Stopping
 from homestow.server.service.work import RowsWork
 from homestow.values.errors import BadName, CloudError, ContentMissing, NotFound, PathTaken, StorageFailed
 from homestow.values.ids import NodeId, RootId
@@ -49,6 +51,7 @@ class Found:
         skipped: up to 100 lines "path: reason" of what could not be taken.
         later: folders to look at again after two seconds: a file there is being written, or they changed meanwhile.
         away: the root's folder is not there; nothing was changed.
+        held: files that are missing and do not count as deleted until the owner says so (P10).
     """
 
     new: int = 0
@@ -59,6 +62,7 @@ class Found:
     skipped: list[str] = field(default_factory=list)
     later: set[Location] = field(default_factory=set)
     away: bool = False
+    held: int = 0
 
     def skip(self, at: Location, reason: str) -> None:
         """Note what was left out."""
@@ -86,12 +90,15 @@ class _RootGone(Exception):
 class _Scan:
     """One comparison of a root, or of some of its folders, with the disk."""
 
-    def __init__(self, root: RootId, store: Content, catalogue: Catalogue, now_ns: int, fresh: bool) -> None:
+    def __init__(
+        self, root: RootId, store: Content, catalogue: Catalogue, now_ns: int, fresh: bool, stopping: Stopping
+    ) -> None:
         self.root = root
         self.store = store
         self.catalogue = catalogue
         self.now_ns = now_ns
         self.fresh = fresh
+        self.stopping = stopping
         self.stable = store.facts.stable_inodes
         self.found = Found()
         self.new: list[New] = []
@@ -354,9 +361,10 @@ class _Scan:
         except CloudError:
             return None
         try:
-            digest = digest_open(opened, stat.size)
+            digest = digest_open(opened, stat.size, self.stopping.check)
             return digest if opened.stat == stat and self.store.look(at) == stat else None
         except CloudError:
+            self.stopping.check()
             return None
         finally:
             opened.close()
@@ -372,18 +380,28 @@ class Outside:
         self._clock = clock
         self._lock = threading.Lock()
         self._comparing: dict[RootId, threading.Lock] = {}
+        self._brake = Brake(catalogue, clock)
+        self.stopping = Stopping()
 
-    def rescan(self, root: RootId) -> Found:
+    def held(self, root: RootId) -> int:
+        """How many files of a root are missing and wait for its owner's word; 0 when none do."""
+        return self._brake.held(root)
+
+    def rescan(self, root: RootId, accept_deletes: bool = False) -> Found:
         """Compare a whole root with the disk and record every difference.
 
         A root whose folder is not there, or is another one (no disk mounted), is marked away, and nothing is deleted;
-        one that is back is marked present.
+        one that is back is marked present. When most of its files are missing, nothing is deleted either (P10).
+
+        Args:
+            accept_deletes: the owner said that what is missing was meant to go.
 
         Raises:
             NotFound: there is no such root.
+            Busy: the server stops; what was recorded stays, nothing was taken for deleted.
             StorageFull, StorageFailed: the database failed; what was recorded stays.
         """
-        found = self._compare(root, None)
+        found = self._compare(root, None, accept_deletes)
         if not found.away:
             self._roots.note_scanned(root)
         return found
@@ -396,13 +414,13 @@ class Outside:
         """
         return self._compare(root, folders)
 
-    def _compare(self, root: RootId, folders: Collection[Location] | None) -> Found:
+    def _compare(self, root: RootId, folders: Collection[Location] | None, accept_deletes: bool = False) -> Found:
         with self._lock:
             one_at_a_time = self._comparing.setdefault(root, threading.Lock())
         with one_at_a_time:
-            return self._compare_alone(root, folders)
+            return self._compare_alone(root, folders, accept_deletes)
 
-    def _compare_alone(self, root: RootId, folders: Collection[Location] | None) -> Found:
+    def _compare_alone(self, root: RootId, folders: Collection[Location] | None, accept_deletes: bool) -> Found:
         try:
             store = self._roots.present(root)
         except StorageFailed as error:
@@ -413,7 +431,7 @@ class Outside:
             raise NotFound("There is no such root.")
         # Adopting: nobody knows anything of this root yet. Later an empty root fills by ordinary changes.
         fresh = folders is None and not self._roots.was_scanned(root) and not self._catalogue.lying_in(top.id)
-        scan = _Scan(root, store, self._catalogue, self._clock.now_ns(), fresh)
+        scan = _Scan(root, store, self._catalogue, self._clock.now_ns(), fresh, self.stopping)
         with _no_collector() if fresh else nullcontext():
             try:
                 self._walk(scan, self._starts(store, top.id, folders), everything=folders is None)
@@ -424,7 +442,9 @@ class Outside:
                 return scan.found
             scan.settle_files()
             scan.settle_copies()
-            self._finish(scan)
+            self.stopping.check()
+            gone = self._deleted(scan, everything=folders is None, accepted=accept_deletes)
+            self._finish(scan, gone)
         _follow(scan, folders or ())
         return scan.found
 
@@ -453,6 +473,7 @@ class Outside:
         waiting = deque(starts)
         following = waiting.popleft if scan.fresh else waiting.pop
         while waiting:
+            self.stopping.check()
             for inner in scan.look(following()):
                 if everything or not inner.same:
                     waiting.append(inner)
@@ -460,8 +481,22 @@ class Outside:
                 self._record(scan, new=scan.new)
                 scan.new = []
 
-    def _finish(self, scan: _Scan) -> None:
+    def _deleted(self, scan: _Scan, everything: bool, accepted: bool) -> list[Gone]:
+        """What is missing and counts as deleted: all of it, or nothing while the owner has to be asked (P10)."""
         gone = scan.gone()
+        if accepted or (everything and not gone):
+            self._brake.release(scan.root)
+        elif gone:
+            missing = sum(
+                self._brake.files_in(row.id, scan.claimed) if row.kind == "folder" else row.kind == "file"
+                for row, _ in gone
+            )
+            if self._brake.holds(scan.root, missing, everything=everything):
+                scan.found.held = self._brake.held(scan.root)
+                return []
+        return gone
+
+    def _finish(self, scan: _Scan, gone: list[Gone]) -> None:
         if scan.moves or gone:
             self._record(scan, new=scan.new, moves=scan.moves, gone=gone)
         else:

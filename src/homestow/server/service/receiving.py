@@ -58,6 +58,12 @@ class Arriving:
             if start < self._hashed:
                 self._hasher = None
 
+    def doubt(self) -> None:
+        """The disk failed: only what it had flushed counts."""
+        with self.lock:
+            self.received = self.durable
+            self._hasher = None
+
     def cut(self, at: int) -> None:
         """Forget everything from an offset on."""
         self.lost(at, self.size)

@@ -44,7 +44,7 @@ from homestow.values.errors import (
     WrongOffset,
 )
 from homestow.values.faults import faultpoint
-from homestow.values.ids import NodeId, UploadId
+from homestow.values.ids import NodeId, RootId, UploadId
 from homestow.values.nodes import Kind, Node
 from homestow.values.paths import check_name
 
@@ -315,6 +315,26 @@ class Uploads:
                 # One root whose disk is away must not keep the others' room.
                 _log.warning("an upload cannot be removed", extra={"upload": row.id, "reason": error.message})
         return dropped
+
+    def doubt(self, root: RootId) -> None:
+        """Count only what was flushed of the uploads into a root: its disk failed, the rest is asked for again (P1)."""
+        mine = self._catalogue.uploads_of(root)
+        with self._lock:
+            for upload in mine & self._open.keys():
+                arriving = self._open.pop(upload)
+                arriving.doubt()
+                if not arriving.users and not arriving.finishing.locked():
+                    arriving.staged.close()
+
+        def forget(rows: Rows) -> None:
+            for upload in mine:
+                row = rows.upload(upload)
+                if row is not None and row.state != "written":
+                    state = "uploading" if row.durable else "created"
+                    rows.save_upload(row._replace(received=row.durable, state=state if row.size else row.state))
+
+        # Not in the root's own name: it takes no changes yet.
+        self._committer.run(RowsWork(OUTSIDE, RootId(0), forget, exclusive=True))
 
     def close(self) -> None:
         """Let go of all handles."""

@@ -23,6 +23,7 @@ from homestow.server.service.digesting import digest_open
 from homestow.server.service.outside import Outside
 from homestow.server.service.recovery import leftovers
 from homestow.server.service.roots import Roots
+from homestow.server.service.stopping import Stopping
 from homestow.server.service.work import RowsWork
 from homestow.values.changes import ChangeKind
 from homestow.values.errors import CloudError, ContentMissing, StorageFailed
@@ -120,6 +121,9 @@ class Verify:
 
         Args:
             quick: compare sizes only; without it every content whose digest is known is read.
+
+        Raises:
+            Busy: the server stops.
         """
         report = Report()
         for line in self._copies.problems():
@@ -133,7 +137,7 @@ class Verify:
             except CloudError as error:
                 report.add(Wrong.AWAY, root.name, error.message)
                 continue
-            _Check(self._catalogue, root, store, report, quick, self._clock.now_ns()).run()
+            _Check(self._catalogue, root, store, report, quick, self._clock.now_ns(), self._outside.stopping).run()
         return report
 
     def repair(self) -> Report:
@@ -156,13 +160,14 @@ class Verify:
                 store = self._roots.present(root.id)
                 done += [f"{root.name}: {line}" for line in self._repair(root, store)]
             except CloudError as error:
+                self._outside.stopping.check()
                 done.append(f"{root.name}: left as it is: {error.message}")
         report = self.run()
         report.done = done
         return report
 
     def _repair(self, root: Root, store: Content) -> list[str]:
-        found = self._outside.rescan(root.id)
+        found = self._outside.rescan(root.id, accept_deletes=True)
         done = [
             f"{count:,} {what}"
             for count, what in (
@@ -183,20 +188,23 @@ class _Check:
     """One root's check. What looks wrong is believed only if its row is still the same afterwards."""
 
     def __init__(
-        self, catalogue: Catalogue, root: Root, store: Content, report: Report, quick: bool, now_ns: int
-    ) -> None:
+        self, catalogue: Catalogue, root: Root, store: Content, report: Report, quick: bool, now_ns: int,
+        stopping: Stopping,
+    ) -> None:  # fmt: skip
         self._catalogue = catalogue
         self._root = root
         self._store = store
         self._report = report
         self._quick = quick
         self._now_ns = now_ns
+        self._stopping = stopping
 
     def run(self) -> None:
         """Live nodes, trash, versions, strays, counters."""
         for row in self._live():
             self._live_node(row)
         for row in self._trash():
+            self._stopping.check()
             self._kept_node(row)
         after: NodeId | None = NodeId(0)
         while after is not None:
@@ -204,6 +212,7 @@ class _Check:
             after = nodes[-1] if len(nodes) == _PAGE else None
             for row in self._catalogue.nodes(nodes).values():
                 if row.root == self._root.id:
+                    self._stopping.check()
                     for version in self._catalogue.versions(row.id):
                         self._version(row, version)
         self._strays()
@@ -222,6 +231,7 @@ class _Check:
             before = rows[-1].gone
 
     def _live_node(self, row: NodeRow) -> None:
+        self._stopping.check()
         if row.parent is None:
             self._folder(row, ())
             return
@@ -313,10 +323,11 @@ class _Check:
             try:
                 opened = open_it()
                 try:
-                    found = digest_open(opened, size)
+                    found = digest_open(opened, size, self._stopping.check)
                 finally:
                     opened.close()
             except CloudError as error:
+                self._stopping.check()
                 self._tell(row, Wrong.UNREADABLE, where, error.message, version)
                 return
             self._report.compared += 1

@@ -175,6 +175,8 @@ class _RootWatch:
         try:
             found = self._outside.rescan(self._root) if full else self._outside.look(self._root, hints)
         except CloudError as error:
+            if self._stopping:
+                return Found()
             log.warning("a comparison failed", extra={"root": self._root, "reason": error.message})
             return Found()
         except Exception:
