@@ -17,7 +17,7 @@ from homestow.server.adapters import disk_calls
 from homestow.server.adapters.content_tree import TreeContent
 from homestow.server.adapters.tree_files import OpenedFile
 from homestow.server.ports.content import Location
-from homestow.values.errors import Busy, CloudError, ContentMissing, StorageFailed
+from homestow.values.errors import Busy, CloudError, ContentMissing, PathTaken, StorageFailed
 
 
 @pytest.fixture
@@ -383,3 +383,36 @@ def test_a_full_and_a_read_only_disk(root: Path) -> None:
     if "unshare" in run.stderr or "mount:" in run.stderr:
         pytest.skip(f"this machine does not let us mount a small disk: {run.stderr}")
     assert run.stdout.strip() == "held", run.stderr
+
+
+# -- links ------------------------------------------------------------------------------------------------------------
+
+
+def test_links_are_read_and_made_as_what_they_are(root: Path, store: TreeContent) -> None:
+    """Wherever a link lies its target is told, and one that is made leads where it says; neither is followed (S05)."""
+    odd = os.fsdecode(b"../\xff/nowhere")
+    store.make_folder(("d",))
+    store.make_link(("d", "link"), odd)
+    assert os.readlink(os.fsencode(root / "d" / "link")) == b"../\xff/nowhere"
+    assert store.read_link(("d", "link")) == odd
+    (root / "alone").symlink_to("/etc/passwd")
+    store.keep(("alone",), "t1")
+    store.keep(("d",), "t2")
+
+    assert store.read_link((), "t1") == "/etc/passwd"
+    assert store.read_link(("link",), "t2") == odd
+
+
+def test_what_is_no_link_has_no_target(root: Path, store: TreeContent) -> None:
+    """Files, folders and nothing are told as missing, taken names as taken, and no link on the way is followed."""
+    put(store, ("file",), b"x")
+    (root / "away").symlink_to("/etc")
+    for at in (("file",), ("none",), ("away", "localtime")):
+        with pytest.raises(ContentMissing):
+            store.read_link(at)
+    with pytest.raises(ContentMissing):
+        store.read_link((), "none")
+    with pytest.raises(PathTaken):
+        store.make_link(("file",), "elsewhere")
+    with pytest.raises(CloudError):
+        store.make_link(("away", "planted"), "elsewhere")

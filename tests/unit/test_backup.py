@@ -15,7 +15,7 @@ from homestow.server.adapters.catalogue_sql.database import Database
 from homestow.server.ports.copies import Copy
 from homestow.server.service.admin import OPERATOR
 from homestow.server.service.restore import Restored, restore
-from homestow.values.errors import BadRequest, LoginNeeded, StorageFailed
+from homestow.values.errors import BadRequest, Busy, LoginNeeded, StorageFailed
 from homestow.values.ids import Epoch
 
 KEY = b"a key of the owner"
@@ -229,3 +229,37 @@ def test_an_unfinished_backup_leaves_the_earlier_ones(
     with pytest.raises(StorageFailed):
         house.keeping.backup.run(tmp_path / "backup")
     assert bring_back(tmp_path / "backup", tmp_path / "two" / "data").files == first.files
+
+
+def test_links_come_back_as_links(house: House, empty: Path, tmp_path: Path) -> None:
+    """Those people see and those in the trash, with targets that are no text; none is followed, none gets a copy."""
+    odd = b"../\xff"
+    for name in ("kept link", "linked/inside"):
+        (house.folder / name).parent.mkdir(exist_ok=True)
+        os.symlink("/etc/passwd", house.folder / name)
+    os.symlink(odd, os.fsencode(house.folder / "d" / "live"))
+    house.rescan()
+    house.delete("kept link")
+    house.delete("linked")
+    done = house.keeping.backup.run(tmp_path / "backup")
+
+    restored = bring_back(tmp_path / "backup", tmp_path / "two" / "data")
+
+    assert (done.missing, restored.missing) == ([], [])
+    with open_house(empty, tmp_path / "two") as again:
+        folder = Path(again.roots.named("tree").folder)
+        assert os.readlink(os.fsencode(folder / "d" / "live")) == odd
+        assert again.rescan().changes == 0
+        assert again.keeping.verify.run().problems == []
+        for item in again.core.trashcan.trash(OPERATOR, again.root)[0]:
+            again.core.trashcan.restore(OPERATOR, item.node.id)
+        assert os.readlink(folder / "kept link") == "/etc/passwd"
+        assert os.readlink(folder / "linked" / "inside") == "/etc/passwd"
+
+
+def test_a_backup_ends_when_the_server_stops(house: House, tmp_path: Path) -> None:
+    """In the middle too, and nothing that looks like a backup is left."""
+    house.outside.stopping.ask()
+    with pytest.raises(Busy):
+        house.keeping.backup.run(tmp_path / "backup")
+    assert not list((tmp_path / "backup").glob("backups/[0-9]*"))

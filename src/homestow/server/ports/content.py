@@ -226,6 +226,20 @@ class CopiesRanges(Protocol):
 
 
 @runtime_checkable
+class Links(Protocol):
+    """Optional: symbolic links as what they are. They are never followed; backups hold their targets."""
+
+    def read_link(self, at: Location, kept: str | None = None) -> str:
+        """The target of a link at a location, or inside of what is kept under `kept` (() for that itself).
+
+        As it is on the disk, surrogates where it is not UTF-8. `ContentMissing`: there is none, or it is no link.
+        """
+
+    def make_link(self, at: Location, target: str) -> Stat:
+        """A new link to whatever `target` says, at a free name. `PathTaken` when it is not free."""
+
+
+@runtime_checkable
 class Watches(Protocol):
     """Optional: tells folders in which something changed from outside."""
 

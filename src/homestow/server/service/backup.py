@@ -18,15 +18,16 @@ from pathlib import Path
 
 import msgspec
 
-from homestow.server.ports.catalogue import Catalogue
+from homestow.server.ports.catalogue import Catalogue, NodeRow
 from homestow.server.ports.clock import Clock
-from homestow.server.ports.content import Opened
+from homestow.server.ports.content import Links, Opened
 from homestow.server.ports.copies import Copies
 from homestow.server.ports.roots import RootState
 from homestow.server.rules.access import OUTSIDE
 from homestow.server.service.backup_folder import (
     Contents,
     Item,
+    Link,
     Listing,
     Wanted,
     digest_file,
@@ -34,6 +35,7 @@ from homestow.server.service.backup_folder import (
     known_digests,
     needed,
     seal_of,
+    standing,
     sync_folder,
     write_file,
 )
@@ -41,8 +43,9 @@ from homestow.server.service.committer import Committer
 from homestow.server.service.outside import Outside
 from homestow.server.service.roots import Roots
 from homestow.server.service.work import RowsWork
-from homestow.values.errors import BadRequest, ContentMissing, StorageFailed
+from homestow.values.errors import BadRequest, CloudError, ContentMissing, StorageFailed
 from homestow.values.ids import RootId
+from homestow.values.nodes import Kind
 
 _ATTEMPTS = 4
 
@@ -58,6 +61,15 @@ class Done:
     size: int
     copied: int
     missing: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Copied:
+    """What was copied for one database: contents, what could not be had, and links."""
+
+    items: list[Item]
+    missing: list[str]
+    links: list[Link]
 
 
 class Backup:
@@ -87,7 +99,7 @@ class Backup:
             StorageFull, StorageFailed: the target or a root's disk failed; earlier backups in it are whole.
         """
         self._refuse(target)
-        contents = Contents(target / "contents")
+        contents = Contents(target / "contents", self._outside.stopping.check)
         known = known_digests(target, self._catalogue.epoch())
         self._copy_all(self._catalogue, contents, known)
         name = datetime.fromtimestamp(self._clock.now_ns() / 1e9, UTC).strftime("%Y%m%dT%H%M%SZ")
@@ -98,18 +110,19 @@ class Backup:
         for attempt in range(_ATTEMPTS):
             database = making / f"{attempt}.db"
             self._register_outside()
-            items, missing = self._attempt(database, contents, known, waiting=attempt == _ATTEMPTS - 1)
-            if not missing:
+            copied = self._attempt(database, contents, known, waiting=attempt == _ATTEMPTS - 1)
+            if not copied.missing:
                 break
         database.rename(making / "homestow.db")
         for left in making.glob("[0-9]*.db*"):
             left.unlink()
-        self._seal(making, items, missing)
+        self._seal(making, copied)
         contents.sync()
         making.rename(final)
         sync_folder(final.parent)
-        log.info("backup made", extra={"target": str(final), "files": len(items), "missing": len(missing)})
-        return Done(final, len(items), sum(item.size for item in items), contents.copied, missing)
+        items = copied.items
+        log.info("backup made", extra={"target": str(final), "files": len(items), "missing": len(copied.missing)})
+        return Done(final, len(items), sum(item.size for item in items), contents.copied, copied.missing)
 
     def _register_outside(self) -> None:
         """Register what was changed from outside, so that the catalogue asks for bytes that are there."""
@@ -119,39 +132,56 @@ class Backup:
 
     def _attempt(
         self, database: Path, contents: "Contents", known: dict[tuple[int, int, int], str], waiting: bool
-    ) -> tuple[list[Item], list[str]]:
+    ) -> "_Copied":
         """Copy the database and what it needs; with `waiting`, changes wait until all of it is copied."""
 
-        def copy_needed() -> tuple[list[Item], list[str]]:
+        def copy_needed() -> _Copied:
             with self._copies.open_copy(database) as copy:
                 return self._copy_all(copy.catalogue, contents, known)
 
-        def act(_: object) -> tuple[list[Item], list[str]]:
+        def act(_: object) -> _Copied | None:
             self._copies.copy_to(database)
-            return copy_needed() if waiting else ([], [])
+            return copy_needed() if waiting else None
 
         # Alone in the committer's order: a copy made in the middle of a change would hold it half done.
         found = self._committer.run(RowsWork(OUTSIDE, RootId(0), act, exclusive=True))
-        return found if waiting else copy_needed()
+        return copy_needed() if found is None else found
 
     def _copy_all(
         self, catalogue: Catalogue, contents: "Contents", known: dict[tuple[int, int, int], str]
-    ) -> tuple[list[Item], list[str]]:
+    ) -> "_Copied":
         """Copy what a catalogue needs and is not there yet; the list of it, and what could not be had."""
-        items: list[Item] = []
-        missing: list[str] = []
+        copied = _Copied([], [], [])
         for wanted in needed(catalogue, [root.id for root in self._roots.all()]):
+            self._outside.stopping.check()
             place = (wanted.root, wanted.node, wanted.rev)
             digest = wanted.digest.hex() if wanted.digest is not None else known.get(place)
             if digest is None or not contents.has(digest, wanted.size):
                 try:
                     digest = self._copy_one(wanted, contents, digest)
                 except ContentMissing as error:
-                    missing.append(f"{wanted.row.name} (node {wanted.node}, version {wanted.rev}): {error.message}")
+                    copied.missing.append(
+                        f"{wanted.row.name} (node {wanted.node}, version {wanted.rev}): {error.message}"
+                    )
                     continue
             known[place] = digest
-            items.append(Item(wanted.root, wanted.node, wanted.rev, wanted.size, digest))
-        return items, missing
+            copied.items.append(Item(wanted.root, wanted.node, wanted.rev, wanted.size, digest))
+        for root in self._roots.all():
+            for row in standing(catalogue, root.id, Kind.LINK):
+                self._outside.stopping.check()
+                try:
+                    copied.links.append(Link(root.id, row.id, self._target(root.id, row)))
+                except CloudError as error:
+                    copied.missing.append(f"{row.name} (link, node {row.id}): {error.message}")
+        return copied
+
+    def _target(self, root: RootId, row: NodeRow) -> str:
+        """Where a link leads, from where it lies by now."""
+        store = self._roots.get(root)
+        if not isinstance(store, Links):
+            raise ContentMissing("this disk has no links")
+        lies = self._catalogue.lies(self._catalogue.node(row.id) or row)
+        return os.fsencode(store.read_link(lies.location, lies.kept)).hex()
 
     def _copy_one(self, wanted: Wanted, contents: "Contents", digest: str | None) -> str:
         try:
@@ -183,9 +213,12 @@ class Backup:
             raise ContentMissing("it was removed meanwhile")
         return store.open_kept(version.kept)
 
-    def _seal(self, making: Path, items: list[Item], missing: list[str]) -> None:
+    def _seal(self, making: Path, copied: "_Copied") -> None:
         database = making / "homestow.db"
-        listing = Listing(1, self._catalogue.epoch(), self._clock.now_ns(), digest_file(database), items, missing)
+        listing = Listing(
+            1, self._catalogue.epoch(), self._clock.now_ns(), digest_file(database), copied.items, copied.missing,
+            copied.links,
+        )  # fmt: skip
         body = msgspec.json.encode(listing)
         write_file(making / "contents.json", body)
         if self._key is not None:

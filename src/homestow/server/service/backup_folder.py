@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from homestow.server.ports.catalogue import Catalogue, NodeRow
 from homestow.server.ports.content import Content, Opened
 from homestow.values.errors import BadRequest, CloudError, ContentMissing, StorageFailed, StorageFull
 from homestow.values.ids import NodeId, RootId
+from homestow.values.nodes import Kind
 
 _CHUNK = 1024 * 1024
 _PAGE = 1000
@@ -43,6 +44,14 @@ class Item(msgspec.Struct, frozen=True, array_like=True):
     digest: str
 
 
+class Link(msgspec.Struct, frozen=True, array_like=True):
+    """A symbolic link: which node, and its target as the disk has it, in hexadecimal since it need not be text."""
+
+    root: int
+    node: int
+    target: str
+
+
 class Listing(msgspec.Struct, frozen=True):
     """The list of a backup.
 
@@ -52,6 +61,7 @@ class Listing(msgspec.Struct, frozen=True):
         database: BLAKE3 of its homestow.db.
         items: contents it needs.
         missing: contents it needs that nobody had any more: damaged, or overwritten from outside meanwhile.
+        links: symbolic links, those in the trash too.
     """
 
     format: int
@@ -60,27 +70,30 @@ class Listing(msgspec.Struct, frozen=True):
     database: str
     items: list[Item]
     missing: list[str]
+    links: list[Link] = []
+
+
+def standing(catalogue: Catalogue, root: RootId, kind: Kind) -> Iterator[NodeRow]:
+    """Every node of a kind that has something on the disk: live, in the trash, or in a folder there."""
+    after: NodeId | None = NodeId(0)
+    while after is not None:
+        rows, after = catalogue.tree(root, after, _PAGE)
+        yield from (row for row in rows if row.kind == kind)
+    before = 0
+    while trashed := catalogue.trash(root, before, _PAGE):
+        before = trashed[-1].gone
+        for row in trashed:
+            inside = catalogue.inside(row.id) if row.kind == "folder" else [row]
+            yield from (inner for inner in inside if inner.kind == kind and (inner is row or not inner.gone))
 
 
 def needed(catalogue: Catalogue, roots: list[RootId]) -> Iterator[Wanted]:
     """Every content a catalogue needs, of these roots."""
     for root in roots:
-        after: NodeId | None = NodeId(0)
-        while after is not None:
-            rows, after = catalogue.tree(root, after, _PAGE)
-            for row in rows:
-                if row.kind == "file":
-                    yield Wanted(root, row.id, row.rev, row.size, row.digest, row, None)
-        before = 0
-        while trashed := catalogue.trash(root, before, _PAGE):
-            before = trashed[-1].gone
-            for row in trashed:
-                inside = catalogue.inside(row.id) if row.kind == "folder" else [row]
-                for inner in inside:
-                    if inner.kind == "file" and (inner is row or not inner.gone):
-                        yield Wanted(root, inner.id, inner.rev, inner.size, inner.digest, inner, None)
+        for row in standing(catalogue, root, Kind.FILE):
+            yield Wanted(root, row.id, row.rev, row.size, row.digest, row, None)
     mine = set(roots)
-    after = NodeId(0)
+    after: NodeId | None = NodeId(0)
     while after is not None:
         nodes = catalogue.nodes_with_versions(after, _PAGE)
         after = nodes[-1] if len(nodes) == _PAGE else None
@@ -135,8 +148,10 @@ def seal_of(key: bytes, body: bytes) -> str:
 class Contents:
     """Contents by digest, in a folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, go_on: Callable[[], None] = lambda: None) -> None:
+        """`go_on` is asked before each piece that is copied; what it raises ends the copying."""
         self._folder = folder
+        self._go_on = go_on
         self.copied = 0
 
     def _path(self, digest: str) -> Path:
@@ -158,6 +173,7 @@ class Contents:
             with part.open("xb") as file:
                 os.fchmod(file.fileno(), 0o600)
                 while at < size and (data := _read(opened, at, min(_CHUNK, size - at))):
+                    self._go_on()
                     hasher.update(data)
                     file.write(data)
                     at += len(data)

@@ -1,12 +1,13 @@
 """Bringing a backup back into an empty data folder (P14)."""
 
+import os
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from homestow.server.ports.catalogue import Catalogue, NodeRow
-from homestow.server.ports.content import Content
+from homestow.server.ports.content import Content, Links, Stat
 from homestow.server.ports.copies import Copies, Copy
 from homestow.server.ports.roots import RootState
 from homestow.server.service.backup_folder import (
@@ -17,11 +18,13 @@ from homestow.server.service.backup_folder import (
     needed,
     newest,
     read_listing,
+    standing,
     sync_folder,
 )
 from homestow.server.service.root_stores import OpenStore
-from homestow.values.errors import BadRequest
+from homestow.values.errors import BadRequest, StorageFailed
 from homestow.values.ids import RootId
+from homestow.values.nodes import Kind
 
 _PAGE = 1000
 
@@ -42,8 +45,6 @@ def restore(
     """Bring a backup back into a data folder that has no database yet; no server may run there.
 
     All roots come to lie in `DATA/files`; the database is put into place last, so an interrupted restore is no store.
-    Symbolic links are not in backups.
-
     Args:
         source: one backup (`TARGET/backups/…`), or TARGET for the newest in it.
         renew: gives the copy a new epoch, so that clients merge by union (R23).
@@ -63,8 +64,10 @@ def restore(
         left.unlink()
     copy_file(chosen / "homestow.db", making, listing.database)
     contents = Contents(chosen.parent.parent / "contents")
+    targets = {(link.root, link.node): link.target for link in listing.links}
     digests = {(item.root, item.node, item.rev): item.digest for item in listing.items}
     placed: dict[str, str] = {}
+    missing = list(listing.missing)
     count = size = 0
     with copies.open_copy(making) as copy:
         copies.drop_sessions(copy)
@@ -73,7 +76,9 @@ def restore(
             folder.mkdir(mode=0o700)
             store = open_store(str(folder))
             try:
-                more, bytes_more = _Placing(copy.catalogue, root.id, store, contents, digests).run()
+                placing = _Placing(copy.catalogue, root.id, store, contents, digests, targets)
+                more, bytes_more = placing.run()
+                missing += placing.missing
             finally:
                 store.close()
             copy.roots.set_folder(root.id, str(folder))
@@ -86,7 +91,7 @@ def restore(
         left.unlink()
     making.rename(data / "homestow.db")
     sync_folder(data)
-    return Restored(placed, count, size, listing.missing)
+    return Restored(placed, count, size, missing)
 
 
 class _Placing:
@@ -94,13 +99,15 @@ class _Placing:
 
     def __init__(
         self, catalogue: Catalogue, root: RootId, store: Content, contents: "Contents",
-        digests: dict[tuple[int, int, int], str],
+        digests: dict[tuple[int, int, int], str], targets: dict[tuple[int, int], str],
     ) -> None:  # fmt: skip
         self._catalogue = catalogue
         self._root = root
         self._store = store
         self._contents = contents
         self._digests = digests
+        self._targets = targets
+        self.missing: list[str] = []
         self._seen: list[NodeRow] = []
 
     def run(self) -> tuple[int, int]:
@@ -116,6 +123,10 @@ class _Placing:
                 continue
             self._one(wanted, digest)
             count, size = count + 1, size + wanted.size
+        for row in standing(self._catalogue, self._root, Kind.LINK):
+            target = self._targets.get((self._root, row.id))
+            if target is not None:
+                self._link(row, os.fsdecode(bytes.fromhex(target)))
         self._trash_folders()
         self._remember()
         return count, size
@@ -135,16 +146,32 @@ class _Placing:
         elif lies is None or lies.kept is None:
             at = lies.location if lies is not None else ()
             published = self._store.publish(key, at, False, wanted.row.mtime_ns)
-            stat = published.stat
-            self._seen.append(
-                wanted.row._replace(
-                    inode=stat.inode, birth_ns=stat.birth_ns, ctime_ns=stat.ctime_ns, disk_mtime_ns=stat.mtime_ns
-                )
-            )
+            self._seen_as(wanted.row, published.stat)
         elif not lies.location:
             self._store.keep_staged(key, lies.kept)
         else:
             self._store.publish(key, (*self._shown(lies.kept), *lies.location), False, wanted.row.mtime_ns)
+
+    def _link(self, row: NodeRow, target: str) -> None:
+        lies = self._catalogue.lies(row)
+        try:
+            if not isinstance(self._store, Links):
+                raise StorageFailed("this disk has no links")
+            if lies.kept is None:
+                self._seen_as(row, self._store.make_link(lies.location, target))
+            elif lies.location:
+                self._store.make_link((*self._shown(lies.kept), *lies.location), target)
+            else:
+                at = (f".restoring-{lies.kept}",)
+                self._store.make_link(at, target)
+                self._store.keep(at, lies.kept)
+        except StorageFailed as error:  # a file system without links, such as exFAT
+            self.missing.append(f"{row.name} (link to {target!r}): {error.message}")
+
+    def _seen_as(self, row: NodeRow, stat: Stat) -> None:
+        self._seen.append(
+            row._replace(inode=stat.inode, birth_ns=stat.birth_ns, ctime_ns=stat.ctime_ns, disk_mtime_ns=stat.mtime_ns)
+        )
 
     def _shown(self, kept: str) -> tuple[str, ...]:
         """Where a kept folder is built before it is put out of sight, with every folder in it."""
