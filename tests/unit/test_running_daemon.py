@@ -117,6 +117,22 @@ def test_watcher_overflow_means_a_full_look() -> None:
     assert running.computer.cycle.counts.uploaded == 100
 
 
+def test_an_edit_while_the_server_is_away_is_not_forgotten() -> None:
+    """SC-167: what was hinted while nothing could be done is looked at when the server is back, not an hour later."""
+    running = Running()
+
+    def edit_while_away() -> None:
+        running.fail()
+        running.computer.write("f", "1")
+
+    running.run(edit_while_away, nothing_happens, running.heal)
+
+    assert [outcome.ending for outcome in running.outcomes] == [
+        Ending.IN_STEP, Ending.TROUBLE, Ending.TROUBLE, Ending.IN_STEP,
+    ]  # fmt: skip
+    assert running.computer.cycle.counts.uploaded == 1
+
+
 def test_trouble_passes() -> None:
     """SC-167: while the server is away the loop tries again, less and less often; then it goes on by itself."""
     running = Running()

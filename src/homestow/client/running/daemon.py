@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from homestow.client.ports.clock import Chance, Clock
 from homestow.client.ports.remote import Remote
-from homestow.client.ports.watcher import Watcher
+from homestow.client.ports.watcher import Hints, Watcher
 from homestow.client.running.cycle import Cycle
 from homestow.client.running.outcome import Ending, Outcome
 from homestow.client.running.progress import Doing, Progress
@@ -22,6 +22,10 @@ QUIET_S = 0.2
 """After a hint so much time passes before looking, because changes come in swarms."""
 
 FEED_WAIT_S = 50
+
+MOST_HINTS = 10_000
+"""Of more folders than these everything is looked at."""
+
 _GRACE_S = 3.0
 """So long a request under way may still take after `stop`, before its connection is closed."""
 
@@ -43,6 +47,14 @@ class Stop:
     def wait(self, seconds: float) -> None:
         """Let time pass, less when we shall end."""
         self._event.wait(max(seconds, 0.0))
+
+
+def _together(one: Hints, other: Hints) -> Hints:
+    """What both say; too many to look at one by one mean everything."""
+    folders = {*one.folders, *other.folders}
+    if one.everything or other.everything or len(folders) > MOST_HINTS:
+        return Hints((), everything=True, reason=other.reason or one.reason)
+    return Hints(folders, everything=False)
 
 
 class Job:
@@ -151,6 +163,7 @@ class Job:
 
     def _loop(self, watcher: Watcher, told: Callable[[Outcome], None]) -> Outcome:
         full_at = self._clock.monotonic()
+        owed = Hints((), everything=False)
         while True:
             if self._paused.is_set() and not self._stop():
                 self.progress.at(Doing.PAUSED)
@@ -160,7 +173,7 @@ class Job:
                 continue
             now = self._clock.monotonic()
             full = now >= full_at or self._rescan.is_set()
-            hints = watcher.take()
+            hints = _together(owed, watcher.take())
             self._rescan.clear()
             self._news.clear()
             outcome = self._cycle.run_pass(None if full else hints)
@@ -171,8 +184,11 @@ class Job:
             if outcome.ending is Ending.TROUBLE:
                 self._troubles += 1
                 full_at = now if full else full_at
+                # The pass may have ended before it looked: nobody will give these hints again.
+                owed = hints
             else:
                 self._troubles = 0
+                owed = Hints((), everything=False)
                 full_at = now + RESCAN_S if full or hints.everything else full_at
             self._rest(watcher, full_at)
 
