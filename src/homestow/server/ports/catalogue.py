@@ -348,7 +348,7 @@ class Rows(CatalogueReads, JournalRows, Protocol):
             PathTaken: a place is in use.
         """
 
-    def adopt(self, root: RootId, rows: Sequence[FoundRow]) -> None:
+    def adopt(self, root: RootId, rows: Iterable[FoundRow]) -> None:
         """`add` for very many new live nodes of one root that lie where they are shown, their digests unknown.
 
         Raises:

@@ -8,7 +8,7 @@ import gc
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -20,15 +20,16 @@ from homestow.server.rules.access import OUTSIDE
 from homestow.server.rules.matching import match_moves
 from homestow.server.service.committer import Committer
 from homestow.server.service.digesting import digest_open
+from homestow.server.service.outside_adopt import Standing, adopt, as_new, check_entry, standing_in
 from homestow.server.service.outside_brake import Brake
-from homestow.server.service.outside_record import Edit, Folder, Gone, Move, New, Recorded, Touch, record
+from homestow.server.service.outside_record import KINDS, Edit, Folder, Gone, Move, New, Recorded, Touch, record
 from homestow.server.service.roots import Roots
 from homestow.server.service.stopping import Stopping
 from homestow.server.service.work import RowsWork
 from homestow.values.errors import BadName, CloudError, ContentMissing, NotFound, PathTaken, StorageFailed
 from homestow.values.ids import NodeId, RootId
 from homestow.values.nodes import Kind
-from homestow.values.paths import MAX_DEPTH, check_name
+from homestow.values.paths import MAX_DEPTH
 
 QUIET_NS = 2_000_000_000
 """A file written to less than this ago may still be written to; it is taken when it was quiet (R19)."""
@@ -36,7 +37,6 @@ QUIET_NS = 2_000_000_000
 _PIECE = 20_000
 _MANY_NEW = 50_000
 _MOST_TOLD = 100
-_KINDS = {EntryKind.FILE: Kind.FILE, EntryKind.FOLDER: Kind.FOLDER, EntryKind.LINK: Kind.LINK}
 
 log = logging.getLogger(__name__)
 
@@ -101,6 +101,8 @@ class _Scan:
         self.stopping = stopping
         self.stable = store.facts.stable_inodes
         self.found = Found()
+        self.standing: list[Standing] = []
+        self.standing_count = 0
         self.new: list[New] = []
         self.moves: list[Move] = []
         self.edits: list[Edit] = []
@@ -154,24 +156,15 @@ class _Scan:
                 self.missing[row.id] = (row, (*folder.location, name))
         return below
 
-    def _adopt(self, folder: Folder, entries: Iterable[Entry]) -> list[Folder]:
+    def _adopt(self, folder: Folder, entries: Sequence[Entry]) -> list[Folder]:
         """All is new in a root that is being adopted; the folders in this one."""
-        below: list[Folder] = []
-        location, deep = folder.location, len(folder.location) + 1 >= MAX_DEPTH
-        add, make, new, kinds, is_folder = self.new.append, tuple.__new__, New, _KINDS, EntryKind.FOLDER
-        for name, stat in entries:
-            kind = kinds.get(stat.kind)
-            if kind is None or deep or not name.isascii():
-                inner = self._differs(folder, Entry(name, stat), None, deep)
-                if inner is not None:
-                    below.append(inner)
-            elif stat.kind is is_folder:
-                inner = Folder(None, (*location, name))
-                add(make(new, (folder, name, kind, stat, inner)))
-                below.append(inner)
-            else:
-                add(make(new, (folder, name, kind, stat, None)))
-        return below
+        found, refused = standing_in(folder, entries)
+        for name, reason in refused:
+            self.found.skip((*folder.location, name), reason)
+        if found.entries:
+            self.standing.append(found)
+            self.standing_count += len(found.entries)
+        return found.inner
 
     def _is_other(self, folder: Folder) -> bool:
         """Whether a folder that shows nothing is another one than we knew."""
@@ -193,14 +186,9 @@ class _Scan:
     def _differs(self, folder: Folder, entry: Entry, row: NodeRow | None, deep: bool) -> Folder | None:
         """Something at this name is not as we know it; the folder to look into, if it is one."""
         at = (*folder.location, entry.name)
-        kind = _KINDS.get(entry.stat.kind)
+        kind = KINDS.get(entry.stat.kind)
         try:
-            if kind is None:
-                raise BadName("it is neither file, folder nor link")
-            if deep:
-                raise BadName("it lies too deep")
-            if row is None:
-                check_name(entry.name)
+            check_entry(entry, deep, known=row is not None)
         except BadName as error:
             self.found.skip(at, error.message)
             if row is not None and kind is None:
@@ -216,14 +204,12 @@ class _Scan:
         if row is not None and row.inode == entry.stat.inode:
             self.claimed.add(row.id)
             self._edited(row, at, entry.stat)
-        elif row is None and self.fresh:
-            self._fresh(folder, entry, Kind.FILE)
         else:
             self.unsettled.append(_Unsettled(folder, entry, row))
         return None
 
     def _folder_differs(self, folder: Folder, entry: Entry, row: NodeRow | None, at: Location) -> Folder:
-        moved = None if self.fresh else self._moved_from(entry.stat, "folder")
+        moved = self._moved_from(entry.stat, "folder")
         if moved is not None and moved.id not in self.claimed:
             self.claimed.add(moved.id)
             self.moves.append(Move(moved, folder, entry.name, entry.stat))
@@ -239,7 +225,7 @@ class _Scan:
             self.claimed.add(row.id)
             self.touches.append(Touch(row, (*folder.location, entry.name), entry.stat, entry.stat.mtime_ns))
             return
-        moved = None if self.fresh else self._moved_from(entry.stat, "link")
+        moved = self._moved_from(entry.stat, "link")
         if moved is not None and moved.id not in self.claimed:
             self.claimed.add(moved.id)
             self.moves.append(Move(moved, folder, entry.name, entry.stat))
@@ -352,7 +338,7 @@ class _Scan:
         return [Gone(row, at) for row, at in self.missing.values() if row.id not in self.claimed]
 
     def _is_busy(self, stat: Stat) -> bool:
-        return not self.fresh and abs(self.now_ns - stat.mtime_ns) < QUIET_NS
+        return abs(self.now_ns - stat.mtime_ns) < QUIET_NS
 
     def _digest(self, at: Location, stat: Stat) -> bytes | None:
         """BLAKE3 of a file as it was seen; None when it is another by now."""
@@ -477,7 +463,9 @@ class Outside:
             for inner in scan.look(following()):
                 if everything or not inner.same:
                     waiting.append(inner)
-            if len(scan.new) >= (_PIECE if scan.fresh else _MANY_NEW):
+            if scan.standing_count >= _PIECE:
+                self._adopt(scan)
+            if len(scan.new) >= _MANY_NEW:
                 self._record(scan, new=scan.new)
                 scan.new = []
 
@@ -496,7 +484,18 @@ class Outside:
                 return []
         return gone
 
+    def _adopt(self, scan: _Scan) -> None:
+        """Record what was found standing in a root that is being adopted."""
+        standing, scan.standing, scan.standing_count = scan.standing, [], 0
+        try:
+            work = RowsWork(OUTSIDE, scan.root, lambda rows: adopt(rows, scan.root, standing), exclusive=True)
+            scan.found.new += self._committer.run(work)
+        except PathTaken:  # somebody put something into it meanwhile
+            self._record(scan, new=as_new(standing))
+
     def _finish(self, scan: _Scan, gone: list[Gone]) -> None:
+        if scan.standing:
+            self._adopt(scan)
         if scan.moves or gone:
             self._record(scan, new=scan.new, moves=scan.moves, gone=gone)
         else:
@@ -512,26 +511,16 @@ class Outside:
         edits: list[Edit] | None = None, touches: list[Touch] | None = None,
     ) -> None:  # fmt: skip
         """Record differences in the committer's order, alone: no change of ours is half done then."""
-        new = new or []
 
-        def change(trusted: bool) -> Callable[[Rows], Recorded]:
-            return lambda rows: record(
-                rows, scan.store, scan.root, self._clock.now_ns(), trusted, new, moves or [], gone or [], edits or [],
+        def change(rows: Rows) -> Recorded:
+            return record(
+                rows, scan.store, scan.root, self._clock.now_ns(), new or [], moves or [], gone or [], edits or [],
                 touches or [],
             )  # fmt: skip
 
         found = scan.found
         try:
-            try:
-                done = self._run(scan.root, change(scan.fresh))
-            except PathTaken:
-                if not scan.fresh:
-                    raise
-                # Somebody put something into a root that is just being adopted.
-                for one in new:
-                    if one.inner is not None:
-                        one.inner.id = None
-                done = self._run(scan.root, change(False))
+            done = self._run(scan.root, change)
         except PathTaken as error:  # the tree changed under us in a way that needs a new comparison
             log.info("a comparison is made again", extra={"root": scan.root, "reason": error.message})
             found.later.add(())

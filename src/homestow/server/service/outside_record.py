@@ -8,14 +8,17 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from homestow.server.ports.catalogue import NOT_SEEN, FoundRow, NodeRow, Rows, new_row, seen_from
-from homestow.server.ports.content import Content, Location, Stat
+from homestow.server.ports.catalogue import NOT_SEEN, NodeRow, Rows, new_row, seen_from
+from homestow.server.ports.content import Content, EntryKind, Location, Stat
 from homestow.server.ports.journal import Note
 from homestow.values.changes import ChangeKind
 from homestow.values.errors import CloudError, PathTaken
 from homestow.values.ids import NO_DEVICE, SYSTEM, NodeId, RootId
 from homestow.values.nodes import Kind
 from homestow.values.paths import nfc, numbered
+
+KINDS = {EntryKind.FILE: Kind.FILE, EntryKind.FOLDER: Kind.FOLDER, EntryKind.LINK: Kind.LINK}
+"""What can be a node."""
 
 
 @dataclass(slots=True, eq=False)
@@ -84,18 +87,14 @@ class Recorded:
 
 
 def record(
-    rows: Rows, store: Content, root: RootId, now_ns: int, trusted: bool, new: Sequence[New], moves: Sequence[Move],
+    rows: Rows, store: Content, root: RootId, now_ns: int, new: Sequence[New], moves: Sequence[Move],
     gone: Sequence[Gone], edits: Sequence[Edit], touches: Sequence[Touch],
 ) -> Recorded:  # fmt: skip
-    """Record differences in an order in which every place is free when it is needed.
-
-    Args:
-        trusted: the root was empty in the catalogue, so nothing new can be in the way: it is being adopted.
-    """
+    """Record differences in an order in which every place is free when it is needed."""
     writer = _Writer(rows, store, root, now_ns)
     moves = writer.park(moves)
     writer.gone(gone)
-    writer.new(new, trusted)
+    writer.new(new)
     writer.moved(moves)
     writer.edited(edits)
     writer.touched(touches)
@@ -245,11 +244,8 @@ class _Writer:
 
     # --- what came ------------------------------------------------------------------------------------------------
 
-    def new(self, new: Sequence[New], trusted: bool) -> None:
+    def new(self, new: Sequence[New]) -> None:
         """Nodes for new entries, all in one go; an entry whose folder or place changed meanwhile is left for later."""
-        if trusted:
-            self._adopt(new)
-            return
         named = self._named(new)
         if not named:
             return
@@ -285,48 +281,6 @@ class _Writer:
             seen=seen_from(stat) if stat.inode or is_file else NOT_SEEN,
             loc_parent=None if name == one.name else parent, loc_name=None if name == one.name else one.name,
         )  # fmt: skip
-
-    def _adopt(self, new: Sequence[New]) -> None:
-        """Nodes for what stands in a folder that becomes a root; a hundred thousand a second matter here.
-
-        Nothing can be in the way but two spellings of one name (R15), which are numbered.
-        """
-        if not new:
-            return
-        node = self._rows.take_ids(len(new))
-        for number, (_, _, _, _, inner) in enumerate(new):
-            if inner is not None:
-                inner.id = NodeId(node + number)
-        change = self._rows.take_numbers(len(new), {_known(folder) for folder in {one.folder for one in new}})
-        odd: dict[NodeId | None, set[str]] = {}
-        respelt: list[tuple[NodeId, NodeId, str]] = []
-        size = files = 0
-        made: list[FoundRow] = []
-        add, is_file = made.append, Kind.FILE
-        for folder, name, kind, (_, length, mtime_ns, ctime_ns, inode, birth_ns), _ in new:
-            parent = folder.id
-            assert parent is not None
-            shown = name
-            if not name.isascii():
-                taken = odd.setdefault(parent, set())
-                shown = numbered(nfc(name), taken)
-                taken.add(shown)
-                if shown != name:
-                    respelt.append((node, parent, name))
-            if kind is is_file:
-                files += 1
-                size += length
-                rev, word = 1, "file"
-            else:
-                rev, word, length = 0, kind.value, 0
-            add((node, parent, shown, word, rev, change, length, mtime_ns, inode, birth_ns, ctime_ns))
-            change += 1
-            node = NodeId(node + 1)
-        self._rows.adopt(self._root, made)
-        for one, parent, name in respelt:
-            self._rows.set_location(one, parent, name)
-        self._rows.charge(self._root, live=size, files=files)
-        self.done.new += len(made)
 
     def _named(self, new: Sequence[New]) -> list[tuple[New, str]]:
         """Which new entries still hold, each with the name it gets; parents stay before their children."""

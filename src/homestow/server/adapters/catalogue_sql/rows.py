@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import chain
+from itertools import chain, islice
 
 from homestow.server.adapters.catalogue_sql import statements as sql
 from homestow.server.adapters.catalogue_sql.database import Database, translated
@@ -122,13 +122,18 @@ class SqlRows(Reads):
         # Plain tuples are bound faster than named ones.
         self._add_all(sql.ADD_NODE, map(tuple, rows))
 
-    def adopt(self, root: RootId, rows: Sequence[FoundRow]) -> None:
+    def adopt(self, root: RootId, rows: Iterable[FoundRow]) -> None:
         """Very many new nodes."""
-        count = sql.ADOPTED_AT_ONCE
-        whole = len(rows) - len(rows) % count
-        at_once = (rows[at : at + count] for at in range(0, whole, count))
-        self._add_all(sql.ADOPT_MANY, ((root, *chain.from_iterable(some)) for some in at_once))
-        self._add_all(sql.ADOPT, ((root, *row) for row in rows[whole:]))
+        coming, count = iter(rows), sql.ADOPTED_AT_ONCE
+        rest: list[FoundRow] = []
+
+        def at_once() -> Iterator[Sequence[object]]:
+            while len(some := tuple(islice(coming, count))) == count:
+                yield root, *chain.from_iterable(some)
+            rest.extend(some)
+
+        self._add_all(sql.ADOPT_MANY, at_once())
+        self._add_all(sql.ADOPT, [(root, *row) for row in rest])
 
     def _add_all(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
         try:
