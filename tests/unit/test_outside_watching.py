@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,11 @@ from tests.unit.outside_world import World, open_world
 
 from homestow.server.adapters.catalogue_sql.database import Database
 from homestow.server.adapters.clock_system import SystemClock
+from homestow.server.ports.content import Location
+from homestow.server.service.outside import Found
 from homestow.server.service.watching import Watching
+from homestow.values.errors import StorageFailed
+from homestow.values.ids import RootId
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +71,29 @@ def test_changes_are_seen_by_hints(world: World) -> None:
         started = time.monotonic()
         running.stop()
     assert time.monotonic() - started < 5
+
+
+def test_what_a_failed_look_missed_is_found_soon(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hints of a comparison that failed are spent; so everything is looked at a moment later."""
+    monkeypatch.setattr("homestow.server.service.watching.AWAY_S", 0.1)
+    old(world, "before")
+    look, failed = world.outside.look, threading.Event()
+
+    def fails_once(root: RootId, folders: Collection[Location]) -> Found:
+        if not failed.is_set() and any("later" in at for at in folders):
+            failed.set()
+            raise StorageFailed("The database failed.")
+        return look(root, folders)
+
+    monkeypatch.setattr(world.outside, "look", fails_once)
+    running = watching(world)
+    running.start()
+    try:
+        until(lambda: "before" in world.tree())
+        old(world, "later/file")
+        until(lambda: "later/file" in world.tree() and failed.is_set())
+    finally:
+        running.stop()
 
 
 def test_a_file_that_was_busy_is_looked_at_again(world: World) -> None:

@@ -25,7 +25,7 @@ _MOST_REST_S = 30.0
 """After a look hints are gathered for ten times as long as it took, half a minute at most."""
 
 AWAY_S = 10.0
-"""How often a root that is away is looked for."""
+"""How often a root that is away is looked for, and how soon after a comparison failed everything is looked at."""
 
 ROOTS_S = 1.0
 _MOST_HINTS = 1000
@@ -178,10 +178,10 @@ class _RootWatch:
             if self._stopping:
                 return Found()
             log.warning("a comparison failed", extra={"root": self._root, "reason": error.message})
-            return Found()
+            return Found(away=True)  # its hints are spent: everything is looked at in a moment
         except Exception:
             log.exception("a comparison failed inside", extra={"root": self._root})
-            return Found()
+            return Found(away=True)
         if found.changes:
             log.info(
                 "changes from outside",
