@@ -251,3 +251,30 @@ def test_passwords_are_never_echoed(home: Home) -> None:
         ]
         told.append(stop(server.process))
     assert PASSWORD not in "".join(ran.out + ran.err for ran in told)
+
+
+def test_a_root_that_was_emptied_on_the_disk_asks_first(home: Home) -> None:
+    """P10: exit code 3 and nothing deleted until it is said to be meant; a backup meanwhile names what it lacks, with 1."""
+    photos = home.path / "photos"
+    photos.mkdir()
+    for number in range(30):
+        (photos / f"f{number}").write_text(str(number))
+    with home.server():
+        home.fine("user", "add", "anna", "--data", home.data)
+        home.fine("root", "add", "Photos", photos, "--member", "anna", "--data", home.data)
+        for number in range(25):
+            (photos / f"f{number}").unlink()
+
+        held = home.run("root", "scan", "Photos", "--data", home.data)
+
+        assert held.code == 3
+        assert "25 files, most of it, are missing" in held.out
+        assert "30 files" in home.fine("root", "list", "--data", home.data).out
+        backup = home.run("backup", home.path / "backup", "--data", home.data)
+        assert backup.code == 1
+        assert backup.out.count("not in the backup: f") == 25
+        assert home.run("root", "scan", "--accept-deletes", "--data", home.data).code == 2
+        accepted = home.fine("root", "scan", "Photos", "--accept-deletes", "--data", home.data)
+        assert "25 gone" in accepted.out
+        home.fine("backup", home.path / "backup", "--data", home.data)
+        home.fine("root", "trust", "Photos", "--data", home.data)
