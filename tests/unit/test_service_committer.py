@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.unit.core_world import World, world
@@ -15,7 +16,16 @@ from homestow.server.rules.naming import disk_names
 from homestow.server.rules.quotas import Quota, check_growth, room
 from homestow.server.service.work import RowsWork
 from homestow.values.changes import Cursor
-from homestow.values.errors import Busy, CloudError, CursorGone, PathTaken, QuotaExceeded, StorageFailed, StorageFull
+from homestow.values.errors import (
+    Busy,
+    CloudError,
+    CursorGone,
+    PathTaken,
+    QuotaExceeded,
+    ServerError,
+    StorageFailed,
+    StorageFull,
+)
 from homestow.values.ids import Epoch, NodeId, RootId
 
 
@@ -259,6 +269,44 @@ class TestFailingDisks:
 
         with pytest.raises(CloudError):
             threaded.core.committer.run(RowsWork(OUTSIDE, threaded.root, wrong))
+
+        threaded.put("x", b"1")
+
+    @pytest.mark.parametrize("step", ["_gather", "_take", "_run", "_commit", "_tell"])
+    @pytest.mark.parametrize("mistake", [ZeroDivisionError, SystemExit])
+    @pytest.mark.filterwarnings("error")
+    def test_a_mistake_anywhere_leaves_nobody_waiting(
+        self, threaded: World, monkeypatch: pytest.MonkeyPatch, step: str, mistake: type[BaseException]
+    ) -> None:
+        """Who waits is told, of whatever kind the mistake is, and the next change is made by the same thread."""
+        w = threaded
+        committer = w.core.committer
+        real, left = getattr(committer, step), [mistake()]
+
+        def fails_once(*given: Any) -> object:
+            if left:
+                if step == "_gather":
+                    committer._wakeup.wait_for(lambda: committer._queue)
+                raise left.pop()
+            return real(*given)
+
+        monkeypatch.setattr(committer, step, fails_once)
+
+        errors = in_threads(4, lambda at: [w.put(f"{at}-{number}", b"1") for number in range(3)])
+        w.put("x", b"1")
+
+        assert left == []
+        assert {error.code for error in errors} <= {"internal"}
+        assert errors or step == "_tell"
+        assert "x" in w.names()
+
+    def test_a_work_that_cannot_be_compared_fails_alone_or_with_those_beside_it(self, threaded: World) -> None:
+        """Keys nobody can look up are its own mistake; the thread lives on."""
+        unhashable: Any = [[]]
+
+        for _ in range(2):
+            with pytest.raises(ServerError):
+                threaded.core.committer.run(RowsWork(OUTSIDE, threaded.root, lambda rows: None, keys=unhashable))
 
         threaded.put("x", b"1")
 

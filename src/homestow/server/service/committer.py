@@ -51,6 +51,7 @@ class Committer:
         self._unsettled = False
         self._listeners: tuple[Listener, ...] = ()
         self._queue: deque[Work[Any]] = deque()
+        self._taken: list[Work[Any]] = []
         self._wakeup = threading.Condition(threading.Lock())
         self._closing = False
         self._answered = 0
@@ -123,16 +124,38 @@ class Committer:
     # --- the thread ---
 
     def _loop(self) -> None:
-        while True:
-            with self._wakeup:
-                self._gather()
-                while not self._queue:
-                    if self._closing:
-                        return
-                    self._wakeup.wait()
-                batch = self._take()
-            self._run(batch)
-            self._answered = sum(map(_size, batch))
+        going = True
+        while going:
+            try:
+                going = self._turn()
+            except BaseException:  # noqa: BLE001 - the outer loop: nobody may wait for a thread that is gone
+                _log.exception("the committer failed; whoever waits is told")
+                self._abandon()
+
+    def _turn(self) -> bool:
+        """Carry out the next batch; False at the end."""
+        with self._wakeup:
+            self._gather()
+            while not self._queue:
+                if self._closing:
+                    return False
+                self._wakeup.wait()
+            batch = self._take()
+        self._run(batch)
+        self._answered = sum(map(_size, batch))
+        return True
+
+    def _abandon(self) -> None:
+        """Tell everybody who waits that it failed, taken already or not: nobody knows whose mistake it was."""
+        with self._wakeup:
+            waiting = [*self._taken, *self._queue]
+            self._queue.clear()
+            self._taken = []
+        self._unsettled = True
+        self._answered = 0
+        self._fail(waiting, ServerError("The server failed inside; its log says more."))
+        for work in waiting:
+            work.settle()
 
     def _gather(self) -> None:
         """Who was just answered asks again in a moment: one batch of them and of those who wait takes half the flushes.
@@ -149,7 +172,7 @@ class Committer:
 
     def _take(self) -> list[Work[Any]]:
         """The longest beginning of the queue whose works do not touch one another."""
-        batch = [self._queue.popleft()]
+        batch = self._taken = [self._queue.popleft()]
         if batch[0].exclusive:
             return batch
         touched = batch[0].touches()
@@ -174,6 +197,7 @@ class Committer:
             _log.exception("a batch of changes failed")
             self._unsettled = True
             self._fail(batch, ServerError("The server failed inside; its log says more."))
+        self._taken = []
         for work in batch:
             work.settle()
         if roots:
