@@ -220,6 +220,12 @@ class ServerError(CloudError):
     code = "internal"
 
 
+class MediaBroken(CloudError):
+    """The content is no picture or film that can be shown: damaged, too large, of an unknown kind, or over the limits."""
+
+    code = "media-broken"
+
+
 def all_errors() -> Iterator[type[CloudError]]:
     """Every concrete error class, for tables and their completeness tests."""
     seen = [CloudError]

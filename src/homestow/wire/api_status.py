@@ -25,6 +25,7 @@ STATUS: Final = MappingProxyType(
         "stale": 412,
         "too-large": 413,
         "digest-mismatch": 422,
+        "media-broken": 422,
         "key-reused": 422,
         "bad-settings": 422,
         "too-many-tries": 429,
