@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -99,6 +100,11 @@ class Lines(logging.Formatter):
         """The line; names in it cannot begin another one."""
         fields = "".join(f" {name}={value!r}" for name, value in extras(record).items())
         return one_line(super().formatMessage(record) + fields)
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - the base class's name
+        """The traceback, each line marked: a name in it looks like no record and steers no terminal (S98)."""
+        lines = super().formatException(ei).splitlines()
+        return "\n".join("| " + "".join(one if one.isprintable() else " " for one in line) for line in lines)
 
 
 _USUAL = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}

@@ -83,7 +83,7 @@ class PackReader(Generic[HeaderT]):
     def _header(self, data: bytes) -> HeaderT:
         try:
             header: HeaderT = self._decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise BadRequest(f"A pack header is not of its form: {error}") from error
         if not 0 <= header.size <= MAX_PACK_FILE_BYTES:
             raise TooLarge(

@@ -15,13 +15,15 @@ from homestow.server.ports.accounts import Account, Device
 from homestow.server.ports.accounts import Accounts as Store
 from homestow.server.ports.clock import Clock
 from homestow.server.rules.access import Principal
-from homestow.server.rules.passwords import check_password, check_user_name, device_name, encodable
+from homestow.server.rules.passwords import MAX_USER_NAME, check_password, check_user_name, device_name, encodable
 from homestow.server.rules.throttle import account_key, address_key
 from homestow.server.service.hashing import Hashing
 from homestow.values.errors import LoginFailed, LoginNeeded, NotFound, SignupClosed, TooManyTries
 from homestow.values.ids import AccountId, DeviceId
 
 MAX_TOKEN = 256
+MOST_DEVICES = 500
+"""So many logins an account has at once; one more ends the one that was not used for longest (S109)."""
 _MAX_CACHED = 10_000
 
 log = logging.getLogger(__name__)
@@ -133,7 +135,7 @@ class Accounts:
             self._refuse(self._store.count_try(keys, self._clock.now_ns()))
             account = self._store.account_named(user) if encodable(user) else None
             if not self._hashing.matches(account.password if account else None, password) or account is None:
-                log.warning("login refused", extra={"user": user, "address": address})
+                log.warning("login refused", extra={"user": user[:MAX_USER_NAME], "address": address})
                 raise LoginFailed("Unknown user or wrong password.")
             if self._hashing.is_weak(account.password):
                 account = replace(account, password=self._hashing.make(password))
@@ -255,7 +257,19 @@ class Accounts:
         token = secrets.token_urlsafe(32)
         device = self._store.add_device(account, device_name(name), _hash(token), self._clock.now_ns())
         log.info("logged in", extra={"user": account.name, "device": device.id})
+        self._end_surplus(account.id)
         return LoggedIn(token, _principal(account, device))
+
+    def _end_surplus(self, account: AccountId) -> None:
+        """End what is over `MOST_DEVICES`, the one not seen for longest first; never the newest."""
+        over = len(self._store.devices(account)) - MOST_DEVICES
+        if over > 0:
+            self.flush_seen()
+            _, *others = self._store.devices(account)
+            for device in sorted(others, key=lambda one: (one.seen_ns, one.id))[:over]:
+                ended = self._store.remove_device(account, device.id)
+                self._revoke([ended] if ended else [])
+                log.info("login ended: there are newer ones", extra={"account": account, "device": device.id})
 
     def _revoke(self, tokens: list[bytes]) -> None:
         """Forget tokens whose rows are gone: from now on nobody is let in by them."""

@@ -15,6 +15,8 @@ from homestow.wire.api import MAX_PACK_BYTES, MAX_PACK_FILES
 
 MIN_BLOCK = 64 * 1024
 MAX_BLOCK = 64 * 1024 * 1024
+MOST_BLOCKS = 1 << 18
+"""So many digests are computed for one request: a tebibyte in blocks of 4 MiB (S109)."""
 
 
 class Downloads:
@@ -53,6 +55,8 @@ class Downloads:
             raise BadRequest("A block has 64 KiB to 64 MiB.")
         content = self.content(who, node, rev)
         try:
+            if content.size > block_size * MOST_BLOCKS:
+                raise BadRequest(f"That would be over {MOST_BLOCKS:,} blocks; ask for larger ones.")
             return content, [Digest(digest.hex()) for digest in self._blocks.digests(content, block_size)]
         finally:
             content.close()
@@ -78,7 +82,11 @@ class Downloads:
         if len(wanted) > MAX_PACK_FILES:
             raise TooLarge("A pack has at most 4,096 files.", limit=MAX_PACK_FILES)
         rows = self._catalogue.nodes([node for node, _ in wanted])
-        if sum(rows[node].size for node, rev in wanted if node in rows and rows[node].rev == rev) > MAX_PACK_BYTES:
+        # Sizes of what is not for this one to know count nothing: the refusal would tell them (S09).
+        told = (
+            rows[node].size for node, rev in wanted if node in rows and (rows[node].root, rows[node].rev) == (root, rev)
+        )
+        if sum(told) > MAX_PACK_BYTES:
             raise TooLarge("A pack has at most 16 MiB.", limit=MAX_PACK_BYTES)
         return self._pack(root, wanted)
 

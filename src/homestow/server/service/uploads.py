@@ -23,6 +23,7 @@ from homestow.server.service.blocks import Blocks
 from homestow.server.service.committer import Committer
 from homestow.server.service.contents import Contents
 from homestow.server.service.digesting import to_bytes
+from homestow.server.service.downloads import MOST_BLOCKS
 from homestow.server.service.placing import check_place
 from homestow.server.service.publish import File, Outcome, check_free
 from homestow.server.service.publishing import Publisher
@@ -230,6 +231,8 @@ class Uploads:
             return self._state(row)
         arriving = self._arriving(row)
         try:
+            if content.size > row.block_size * MOST_BLOCKS:
+                return self._state(row)  # so small blocks save nothing worth their digests (S109)
             known = self._blocks.digests(content, row.block_size)
             where = {block: at * row.block_size for at, block in reversed(list(enumerate(known)))}
             for at, digest in enumerate(digests):

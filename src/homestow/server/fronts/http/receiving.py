@@ -38,6 +38,8 @@ def check_body(request: Request, *, cap: int, expected: int | None = None) -> No
     """
     if request.headers.get("Content-Encoding", "identity").strip().lower() not in ("identity", ""):
         raise EncodedBody
+    if request.headers.get("Transfer-Encoding", "chunked").strip().lower() != "chunked":
+        raise EncodedBody  # compressed on the way: nobody here would undo it
     declared = request.content_length
     if declared is not None:
         if declared > cap:
