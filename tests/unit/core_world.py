@@ -127,9 +127,10 @@ class World:
         parent: NodeId | None = None,
         base: int | None = None,
         who: Principal | None = None,
+        mtime_ns: int | None = None,
     ) -> Node:
         """A file, whole."""
-        sink = self.core.whole.put_file(who or self.anna, parent or self.top, name, base=base)
+        sink = self.core.whole.put_file(who or self.anna, parent or self.top, name, base=base, mtime_ns=mtime_ns)
         sink.write(data)
         return sink.finish()
 

@@ -14,7 +14,9 @@ from homestow.server.adapters import disk_calls
 from homestow.server.adapters.content_tree import TreeContent
 
 REPOSITORY = Path(__file__).parents[2]
-CALLS = "openat,openat2,write,pwrite64,copy_file_range,fsync,fdatasync,syncfs,rename,renameat,renameat2,mkdirat"
+CALLS = (
+    "openat,openat2,write,pwrite64,copy_file_range,fsync,fdatasync,syncfs,rename,renameat,renameat2,mkdirat,utimensat"
+)
 
 PROGRAM = """
 import os, sys
@@ -29,7 +31,7 @@ count = int(sys.argv[2])
 keys = [f"key-{number}" for number in range(count)]
 for key in keys:
     store.stage_small(key, b"small")
-store.sync_staged(keys)
+store.sync_staged(keys, dict.fromkeys(keys, 5))
 for key in keys:
     store.publish(key, ("d", key), False, 5)
 store.sync_folders([("d",)])
@@ -117,6 +119,11 @@ def test_flush_rename_flush_answer(tmp_path: Path, count: int) -> None:
         # Nothing of it is written after its flush.
         with pytest.raises(AssertionError):
             where(calls, rf"write\(\d+<ROOT/\.homestow/staging/key-{number}>", flushed)
+        # Its time is set before: a power cut must not leave another one.
+        timed = rf'utimensat\(\d+<ROOT/\.homestow/staging>, "key-{number}"'
+        assert written < where(calls, timed, written) < flushed
+        with pytest.raises(AssertionError):
+            where(calls, timed, flushed)
 
     block = where(calls, r"pwrite64\(\d+<ROOT/\.homestow/staging/upload>", answered)
     flushed = where(calls, r"fsync\(\d+<ROOT/\.homestow/staging/upload>", block)

@@ -48,6 +48,26 @@ def test_what_was_made_durable_survives_every_crash(how: Crash, seed: int) -> No
         upload.read_at(0, 1)
 
 
+@pytest.mark.parametrize("how", list(Crash))
+@pytest.mark.parametrize("replace", [False, True])
+def test_a_time_set_before_the_flush_survives_every_crash(how: Crash, replace: bool) -> None:
+    """What is published later bears the time it was flushed with, and has not to be given it again (P1)."""
+    for seed in range(20):
+        store = fresh()
+        if replace:
+            put(store, FILE, b"old")
+        store.stage_small("k2", b"new")
+        store.sync_staged(["k2"], {"k2": 1_000_000_000})
+        published = store.publish("k2", FILE, replace, 1_000_000_000)
+        store.sync_folders([("d",)])
+
+        store.crash(random.Random(seed), how)
+
+        stat = store.look(FILE)
+        assert stat is not None
+        assert stat.mtime_ns == published.stat.mtime_ns == 1_000_000_000
+
+
 @pytest.mark.parametrize("how", [Crash.SUBSET, Crash.TORN])
 def test_a_replace_shows_old_or_new_after_a_crash(how: Crash) -> None:
     """Un-flushed, a replace is kept or lost as a whole; both outcomes happen (P2)."""

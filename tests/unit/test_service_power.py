@@ -14,6 +14,7 @@ import pytest
 from tests.unit.core_program import Acks, Told, check, program
 from tests.unit.core_world import World
 
+from homestow.server.adapters.memory_disk import Crash
 from homestow.values.faults import arm
 
 EVERY = int(os.environ.get("CUT_EVERY", "9"))
@@ -61,6 +62,36 @@ def run(place: Path, cut_at: int, chance: random.Random, plain: bool) -> list[st
     finally:
         world.close()
     return reached
+
+
+@pytest.mark.parametrize("plain", [False, True], ids=["disk", "plain disk"])
+@pytest.mark.parametrize("how", list(Crash))
+def test_times_survive_a_power_cut(place: Path, how: Crash, plain: bool) -> None:
+    """An acknowledged file bears its time afterwards: nobody takes it for edited."""
+    world = World(place, database=place / "data.db", plain=plain)
+    try:
+        world.put("replaced", b"first", mtime_ns=1_000_000_000)
+        world.put("replaced", b"second", base=1, mtime_ns=3_000_000_000)
+        world.put("new", b"new", mtime_ns=5_000_000_000)
+        world.core.committer.settle()
+        before = world.catalogue.last()
+        world.core.uploads.close()
+        world.database.close()
+        world.memory.crash(random.Random(1), how)
+        world.boot = "after the cut"
+        world.restart()
+        world.clock.ns += 60_000_000_000
+
+        world._outside(world.core.committer).look(world.root, [()])
+
+        assert world.catalogue.last() == before
+        nodes, _ = world.core.files.children(world.anna, world.top)
+        assert {(node.name, node.rev, node.mtime_ns) for node in nodes} == {
+            ("new", 1, 5_000_000_000),
+            ("replaced", 2, 3_000_000_000),
+        }
+    finally:
+        world.close()
 
 
 @pytest.mark.parametrize("plain", [False, True], ids=["disk", "plain disk"])

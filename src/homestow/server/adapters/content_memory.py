@@ -6,13 +6,14 @@ what makes something persist, with the names the tree uses) may raise `OSError` 
 end of the process, after which nothing more is done or tidied.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from homestow.server.adapters.disk_errors import check_key, disk_error, path_of, told_as
 from homestow.server.adapters.memory_disk import File, Folder
 from homestow.server.adapters.memory_files import MemoryStaged
 from homestow.server.adapters.memory_reading import MemoryReading
 from homestow.server.ports.content import (
+    NO_TIMES,
     Content,
     EntryKind,
     Location,
@@ -67,8 +68,8 @@ class MemoryContent(MemoryReading):
             raise
         return self._stat(node)
 
-    def sync_staged(self, keys: Collection[str]) -> None:
-        """Make staged files and their names durable."""
+    def sync_staged(self, keys: Collection[str], times: Mapping[str, int | None] = NO_TIMES) -> None:
+        """Make staged files, their times and their names durable."""
         if not keys:
             return
         wanted = set(keys)
@@ -80,7 +81,7 @@ class MemoryContent(MemoryReading):
         for key in wanted:
             self._trust.check(key)
         try:
-            files = [self.disk.get(staging, key) for key in keys]
+            files = {key: self.disk.get(staging, key) for key in keys}
         except OSError as error:
             raise disk_error(error, "make durable") from error
         try:
@@ -88,8 +89,9 @@ class MemoryContent(MemoryReading):
         except OSError as error:
             self._trust.lose(list(wanted), error)
             raise disk_error(error, "make durable") from error
-        for file in files:
+        for key, file in files.items():
             if isinstance(file, File):
+                self._bear(file, times.get(key))
                 self.disk.flush_file(file)
         self.flush_staged_names(wanted)
 
@@ -108,8 +110,7 @@ class MemoryContent(MemoryReading):
         file = self.disk.get(staging, key)
         if not isinstance(file, File) or file.kind is not EntryKind.FILE:
             raise ContentMissing(f"What is staged as {key!r} is not a file.")
-        if mtime_ns is not None:
-            self.disk.set_mtime(file, mtime_ns)
+        self._bear(file, mtime_ns)
         before = self._stat(file)
         self.step("content.publish.checked")
         displaced = None
@@ -123,6 +124,10 @@ class MemoryContent(MemoryReading):
         is_ours = now is file and len(file.data) == before.size and file.mtime_ns == before.mtime_ns
         shown = self._stat(file) if is_ours else before
         return Published(shown, self._stat(displaced) if displaced is not None else None)
+
+    def _bear(self, file: File, mtime_ns: int | None) -> None:
+        if mtime_ns is not None and file.mtime_ns != self.disk.rounded(mtime_ns):
+            self.disk.set_mtime(file, mtime_ns)
 
     def _swap_in(self, staging: Folder, key: str, folder: Folder, name: str, at: Location, replace: bool) -> bool:
         """Put a staged file at a name; True when something was displaced to the key."""

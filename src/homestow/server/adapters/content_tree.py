@@ -9,7 +9,7 @@ folder that now means something else.
 import errno
 import os
 import stat
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
@@ -17,12 +17,13 @@ from typing import Final
 from homestow.server.adapters import disk_calls, tree_files
 from homestow.server.adapters.disk_errors import check_key, disk_error, path_of, told_as
 from homestow.server.adapters.disk_trust import Trust
-from homestow.server.adapters.tree_dress import dress_file, dress_folder, published_stat, set_times
+from homestow.server.adapters.tree_dress import clamped, dress_file, dress_folder, published_stat, set_times
 from homestow.server.adapters.tree_files import StagedFile, write_all
 from homestow.server.adapters.tree_hidden import Hidden, open_hidden
 from homestow.server.adapters.tree_reading import READ, READ_FOLDER, TreeReading
 from homestow.server.adapters.watch_tree import OwnRenames, watch_tree
 from homestow.server.ports.content import (
+    NO_TIMES,
     Content,
     EntryKind,
     Location,
@@ -123,8 +124,8 @@ class TreeContent(TreeReading):
         except FileNotFoundError:
             return os.open(name, _NEW, 0o600, dir_fd=self._writable(hidden).staging)
 
-    def sync_staged(self, keys: Collection[str]) -> None:
-        """Make staged files and their names durable."""
+    def sync_staged(self, keys: Collection[str], times: Mapping[str, int | None] = NO_TIMES) -> None:
+        """Make staged files, their times and their names durable."""
         names = {key: check_key(key) for key in keys}
         if not names:
             return
@@ -136,10 +137,13 @@ class TreeContent(TreeReading):
         flushes_all = self._flushes_all(len(names))
         handles: list[int] = []
         try:
-            for name in names.values():
-                if flushes_all:
+            for key, name in names.items():
+                mtime_ns = times.get(key)
+                if mtime_ns is not None:
+                    set_times(hidden.staging, name, mtime_ns)
+                elif flushes_all:
                     disk_calls.facts_at(hidden.staging, name)
-                else:
+                if not flushes_all:
                     handles.append(os.open(name, READ, dir_fd=hidden.staging))
             self._flush_staged(hidden, list(names), handles)
         except OSError as error:
@@ -181,7 +185,7 @@ class TreeContent(TreeReading):
             if not stat.S_ISREG(found.st_mode):
                 raise ContentMissing(f"What is staged as {key!r} is not a file.")
             dress_file(hidden.staging, staged, found, old, folder)
-            if mtime_ns is not None:
+            if mtime_ns is not None and found.st_mtime_ns != clamped(mtime_ns):
                 set_times(hidden.staging, staged, mtime_ns)
             self._step("content.publish.checked")
             displaced = None

@@ -8,13 +8,16 @@ never something between (P2). Nothing here is durable until the matching `sync_*
 in groups (P1).
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import NamedTuple, Protocol, runtime_checkable
 
 Location = tuple[str, ...]
+
+NO_TIMES: Mapping[str, int | None] = MappingProxyType({})
 
 
 class EntryKind(StrEnum):
@@ -145,8 +148,13 @@ class Content(Protocol):
     def stage_small(self, key: str, data: bytes) -> Stat:
         """Write a whole small file into staging in as few calls as possible; not durable until `sync_staged`."""
 
-    def sync_staged(self, keys: Collection[str]) -> None:
-        """Make staged files durable, by single flushes or one for the whole store, whichever is cheaper."""
+    def sync_staged(self, keys: Collection[str], times: Mapping[str, int | None] = NO_TIMES) -> None:
+        """Make staged files durable, by single flushes or one for the whole store, whichever is cheaper.
+
+        Args:
+            times: modification times by key that `publish` will be asked for; set before the flush, so that a power cut
+                cannot leave published content with another time, which would look edited.
+        """
 
     def publish(self, key: str, at: Location, replace: bool, mtime_ns: int | None) -> Published:
         """Put a staged file into place in one step; mode and group as the folder or the replaced file has them (S12).

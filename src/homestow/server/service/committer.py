@@ -255,13 +255,13 @@ class Committer:
         return ready
 
     def _sync_staged(self, works: list[Work[Any]]) -> list[Work[Any]]:
-        staged: dict[RootId, list[str]] = {}
+        staged: dict[RootId, dict[str, int | None]] = {}
         for work in works:
             if work.staged:
-                staged.setdefault(work.root, []).extend(work.staged)
-        for root, keys in staged.items():
+                staged.setdefault(work.root, {}).update(work.staged)
+        for root, times in staged.items():
             try:
-                self._ground.stores.get(root).sync_staged(keys)
+                self._ground.stores.get(root).sync_staged(times.keys(), times)
             except CloudError as error:
                 self._lose(root, works, error)
         return [work for work in works if work.error is None]

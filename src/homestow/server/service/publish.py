@@ -149,7 +149,7 @@ class Publish(Work[list[Outcome]]):
     def __init__(self, who: Principal, root: RootId, files: Sequence[File], once: Once | None = None) -> None:
         super().__init__(who, root, once)
         self.files = files
-        self.staged = [file.staged for file in files]
+        self.staged = {file.staged: file.mtime_ns for file in files}
         self.keys = [key for file in files for key in _keys(file)]
         self.displaces = any(file.base for file in files)
 

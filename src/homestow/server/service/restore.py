@@ -139,7 +139,7 @@ class _Placing:
     def _one(self, wanted: Wanted, digest: str) -> None:
         key = secrets.token_hex(16)
         self._contents.put(digest, wanted.size, self._store, key)
-        self._store.sync_staged([key])
+        self._store.sync_staged([key], {key: wanted.row.mtime_ns})
         lies = self._catalogue.lies(wanted.row) if wanted.kept is None else None
         if wanted.kept is not None:
             self._store.keep_staged(key, wanted.kept)

@@ -6,7 +6,7 @@ sees what was carried out, and the same `record` completes it.
 """
 
 import threading
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -14,14 +14,17 @@ import msgspec
 
 from homestow.server.ports.catalogue import Answer, Catalogue, Rows
 from homestow.server.ports.clock import Clock
-from homestow.server.ports.content import Content, Location
+from homestow.server.ports.content import NO_TIMES, Content, Location
 from homestow.server.ports.rights import RightsSource, StoreSet
 from homestow.server.rules.access import Principal
-from homestow.server.rules.quotas import check_growth
+from homestow.server.rules.quotas import Quota, check_growth
 from homestow.values.errors import CloudError, KeyReused
 from homestow.values.ids import AccountId, DeviceId, RootId
 
 T = TypeVar("T")
+_LARGE = 1 << 40
+_MOST_BYTES = 1 << 60
+"""What a root holds and has promised to hold at most, quota or not: the sum must stay a number of the database (S109)."""
 _encode = msgspec.json.Encoder().encode
 
 
@@ -68,6 +71,8 @@ class Ground:
         if growth <= 0:
             return
         quotas = self.rights.quotas(root)
+        if growth >= _LARGE:  # smaller ones do not get there
+            quotas = (*quotas, Quota(_MOST_BYTES, (root,)))
         if quotas:
             roots = {root for quota in quotas for root in quota.roots}
             used = {root: usage.total for root, usage in self.catalogue.usage(roots).items()}
@@ -97,7 +102,7 @@ class Work(Generic[T]):
         displaces: it moves content that is already there, so its intent must be durable before it is carried out.
         on_disk: it does something in the root's store, which must be there.
         durable: it must survive a power cut when it is answered; False for what may be done again.
-        staged: staging files that must be durable first.
+        staged: staging files that must be durable first, each with the modification time it is to bear (None: as it is).
         touched: visible folders whose renames must be durable before it is recorded; filled by `carry_out`.
     """
 
@@ -112,7 +117,7 @@ class Work(Generic[T]):
         self.root = root
         self.once = once
         self.keys: Collection[Hashable] = ()
-        self.staged: Collection[str] = ()
+        self.staged: Mapping[str, int | None] = NO_TIMES
         self.touched: set[Location] = set()
         self.at_ns = 0
         self.result: T | None = None
