@@ -9,8 +9,9 @@ import pytest
 
 from homestow.values import errors
 from homestow.wire import openapi
-from homestow.wire.api import CALLS, MAX_JSON_BYTES, PREFIX, Body, Call
+from homestow.wire.api import MAX_JSON_BYTES, PREFIX, Body
 from homestow.wire.api_status import STATUS, status_of
+from homestow.wire.calls import CALLS, Call
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "api" / "openapi.json"
 DOCUMENT = openapi.document()

@@ -17,8 +17,9 @@ from homestow.values.digests import Digest
 from homestow.values.errors import CloudError, NotHomestow, Unreachable
 from homestow.values.ids import NodeId, RootId
 from homestow.values.nodes import Kind, Node
-from homestow.wire.api import BY_NAME, PackHeader, PackItem, Problem
+from homestow.wire.api import PackHeader, PackItem, Problem
 from homestow.wire.api_status import STATUS
+from homestow.wire.calls import BY_NAME
 from homestow.wire.packs import PackReader, part
 
 EPOCH = "0123456789abcdef" * 2

@@ -13,7 +13,8 @@ import msgspec
 from homestow.cli.troubles import TROUBLE, Trouble
 from homestow.server.settings import DataFolder, load
 from homestow.values.errors import NotHomestow, StoreLocked, Unreachable, by_code
-from homestow.wire.api import BY_NAME, PREFIX, Order, Outcome, Problem
+from homestow.wire.api import PREFIX, Order, Outcome, Problem
+from homestow.wire.calls import BY_NAME
 
 Args = Mapping[str, str | int | bool | None | list[str]]
 

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document of the native API, made from the table in `wire.api`.
+"""The OpenAPI 3.1 document of the native API, made from the table in `wire.calls`.
 
 python -m homestow.wire.openapi                    prints it
 python -m homestow.wire.openapi --write FILE       writes it
@@ -17,8 +17,9 @@ import msgspec
 
 from homestow.values import errors
 from homestow.values.nodes import Node
-from homestow.wire.api import CALLS, EPOCH_HEADER, KEY_HEADER, PREFIX, Body, Call, Param, Problem, Wire
+from homestow.wire.api import EPOCH_HEADER, KEY_HEADER, PREFIX, Body, Problem, Wire
 from homestow.wire.api_status import status_of
+from homestow.wire.calls import CALLS, Call, Param
 
 Json = dict[str, Any]
 

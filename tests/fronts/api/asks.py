@@ -9,7 +9,8 @@ from tests.fronts.api.rig import PASSWORD, Answer, Rig, digest_of, new, pack
 
 from homestow.server.rules.access import Rights
 from homestow.values.nodes import Node
-from homestow.wire.api import BY_NAME, Body, Call, PackItem
+from homestow.wire.api import Body, PackItem
+from homestow.wire.calls import BY_NAME, Call
 
 UNKNOWN = 10**12
 _number = count(1)

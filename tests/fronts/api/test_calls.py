@@ -13,8 +13,9 @@ from tests.fronts.api.rig import rig as open_rig
 from homestow.server.rules.access import Rights
 from homestow.values import errors
 from homestow.values.faults import arm
-from homestow.wire.api import BY_NAME, CALLS, Body, Call
+from homestow.wire.api import Body
 from homestow.wire.api_status import status_of
+from homestow.wire.calls import BY_NAME, CALLS, Call
 
 BY_CALL = pytest.mark.parametrize("call", CALLS, ids=lambda call: call.name)
 

@@ -11,7 +11,8 @@ from tests.fronts.api.rig import Answer, Rig, new, pack
 from homestow.values.errors import StorageFull
 from homestow.values.faults import arm
 from homestow.values.ids import NodeId
-from homestow.wire.api import BY_NAME, CALLS, PREFIX, Upload
+from homestow.wire.api import PREFIX, Upload
+from homestow.wire.calls import BY_NAME, CALLS
 
 MUTATING = [call.name for call in CALLS if call.mutates]
 

@@ -11,7 +11,8 @@ from tests.fronts.api.rig import rig as open_rig
 
 from homestow.server.rules.access import Rights
 from homestow.values.ids import DeviceId
-from homestow.wire.api import CALLS, PREFIX, Call
+from homestow.wire.api import PREFIX
+from homestow.wire.calls import CALLS, Call
 
 BY_CALL = pytest.mark.parametrize("call", CALLS, ids=lambda call: call.name)
 ABOUT_A_ROOT = [call for call in CALLS if call.name in NEEDS]

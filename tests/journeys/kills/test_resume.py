@@ -21,6 +21,7 @@ from homestow.values.digests import BLOCK_SIZE
 from homestow.values.errors import CloudError, Unreachable
 from homestow.values.nodes import Node
 from homestow.wire import api, packs
+from homestow.wire.calls import CALLS
 
 pytestmark = pytest.mark.serial
 
@@ -274,7 +275,7 @@ def test_a_lost_reply_has_one_effect(trial: Trial) -> None:
     trial.server.add_user("ben")
     assert trial.server.start()
     acts = orders(trial)
-    assert set(acts) == {call.name for call in api.CALLS if call.mutates}
+    assert set(acts) == {call.name for call in CALLS if call.mutates}
     for name, act in acts.items():
         key = f"key of {name}"
         client = Client(trial.proxy.url, trial.token, timeout_s=10)

@@ -1,4 +1,4 @@
-"""A typed client of the native API: one method per call of `wire.api`, all of them through the one table.
+"""A typed client of the native API: one method per call of `wire.calls`, all of them through the one table.
 
 Whatever answers is doubted until it shows that it is a Homestow server (R17, SC-171): the `Homestow-Epoch` header, the
 content type, and JSON of the call's form; every size is capped (S92). What a server says went wrong becomes the
@@ -19,7 +19,8 @@ from homestow.values.errors import CloudError, CursorGone, NotHomestow, ServerEr
 from homestow.values.faults import faultpoint
 from homestow.values.nodes import Node
 from homestow.wire import api
-from homestow.wire.api import BY_NAME, EPOCH_HEADER, KEY_HEADER, PREFIX, Body, Call, Wire
+from homestow.wire.api import EPOCH_HEADER, KEY_HEADER, PREFIX, Body, Wire
+from homestow.wire.calls import BY_NAME, Call
 
 MAX_JSON_ANSWER: Final = 64 * 1024 * 1024
 """Most bytes of a JSON answer: a page of 10,000 nodes with long names is below a third of it."""
@@ -248,7 +249,7 @@ def target_of(call: Call, params: Mapping[str, Value]) -> str:
 
 
 class Client(ApiClient):
-    """The calls by name, for the command line and other programs. Errors: those of each call in `wire.api`."""
+    """The calls by name, for the command line and other programs. Errors: those of each call in `wire.calls`."""
 
     def server(self) -> api.ServerInfo:
         """Who answers."""

@@ -11,7 +11,8 @@ import msgspec
 from homestow.server.fronts.http.connection import Request
 from homestow.server.service.work import Once
 from homestow.values.errors import BadRequest, LoginNeeded
-from homestow.wire.api import KEY_HEADER, Call, Param, Wire
+from homestow.wire.api import KEY_HEADER, Wire
+from homestow.wire.calls import Call, Param
 
 Value = int | str | bool | None
 _MAX_KEY: Final = 64
@@ -24,7 +25,7 @@ class Ask:
     """One request of the native API, before anybody looked who asks.
 
     Attributes:
-        call: which call of `wire.api`.
+        call: which call of `wire.calls`.
         token: from `Authorization: Bearer`; None when there is none, or the call is open and does not look at it.
         params: all parameters of the call, defaults filled in.
         once: idempotency key with a digest of the request.

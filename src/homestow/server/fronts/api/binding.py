@@ -15,8 +15,9 @@ from homestow.server.rules.access import Principal
 from homestow.server.service.services import Services
 from homestow.values.errors import Busy, CloudError, CursorGone, Forbidden, TooManyTries
 from homestow.values.ids import SYSTEM
-from homestow.wire.api import EPOCH_HEADER, MAX_JSON_BYTES, Body, Call, Wire
+from homestow.wire.api import EPOCH_HEADER, MAX_JSON_BYTES, Body, Wire
 from homestow.wire.api_status import status_of
+from homestow.wire.calls import Call
 
 OPERATOR: Final = Principal(SYSTEM, "operator", admin=True, operator=True)
 """Who asks over the owner-only local socket."""

@@ -28,7 +28,8 @@ from homestow.server.service.work import Once
 from homestow.values.errors import BadRequest, CloudError, TooLarge
 from homestow.values.ids import NodeId
 from homestow.wire import api
-from homestow.wire.api import BY_NAME, EPOCH_HEADER, MAX_BLOCK_BYTES, MAX_JSON_BYTES, MAX_PACK_BYTES, Call
+from homestow.wire.api import EPOCH_HEADER, MAX_BLOCK_BYTES, MAX_JSON_BYTES, MAX_PACK_BYTES
+from homestow.wire.calls import BY_NAME, Call
 from homestow.wire.openapi import document
 from homestow.wire.packs import PackReader, part
 

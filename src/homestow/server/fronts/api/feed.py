@@ -14,7 +14,7 @@ from homestow.server.service.changes import Page
 from homestow.values.changes import parse_cursor
 from homestow.values.ids import RootId
 from homestow.wire import api
-from homestow.wire.api import BY_NAME
+from homestow.wire.calls import BY_NAME
 
 _encode = msgspec.json.Encoder().encode
 _REVOKE_S = 30.0

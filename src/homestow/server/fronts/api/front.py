@@ -1,11 +1,12 @@
-"""The native API as routes: every call of `wire.api` gets its handler, or the server does not start."""
+"""The native API as routes: every call of `wire.calls` gets its handler, or the server does not start."""
 
 from homestow.server.fronts.api import accounts, files
 from homestow.server.fronts.api.binding import Bench
 from homestow.server.fronts.api.bodies import Bodies
 from homestow.server.fronts.api.feed import Feed
 from homestow.server.fronts.http.routing import Router
-from homestow.wire.api import CALLS, PREFIX
+from homestow.wire.api import PREFIX
+from homestow.wire.calls import CALLS
 
 
 def add_routes(router: Router, bench: Bench) -> Feed:
