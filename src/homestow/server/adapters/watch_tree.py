@@ -34,6 +34,9 @@ _EVENT: Final = struct.Struct("=iIII")
 _GATHER_S: Final = 0.05
 """After the first event more are awaited for so long, as long as they keep coming and at most `_GATHER_MOST` times."""
 _GATHER_MOST: Final = 10
+_REST_MS: Final = 20
+"""After something happened events come together for so long before they are read. The store's own renames come by the
+thousand, and a thread that wakes for each costs as much as the renames."""
 
 _RECENT_S: Final = 120.0
 """A hint may wait for so long before it is looked at; when its folder is renamed meanwhile, it is told at the new place."""
@@ -171,8 +174,11 @@ class TreeWatch:
         poll.register(self._inotify, select.POLLIN)
         poll.register(self._wake, select.POLLIN)
         wait_ms = None if timeout_s is None else timeout_s * 1000
+        rest = select.poll()
+        rest.register(self._wake, select.POLLIN)
         rounds = 0
         while not self._stopped and rounds <= _GATHER_MOST and poll.poll(wait_ms):
+            rest.poll(_REST_MS)
             try:
                 self._take(os.read(self._inotify, 1 << 18))
             except BlockingIOError:
