@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ls": ("transfers", "ls"),
     "get": ("transfers", "get"),
     "put": ("transfers", "put"),
+    "config": ("configs", "config"),
     "passwd": ("account", "passwd"),
     "logout": ("account", "logout"),
     "service": ("unit", "service"),

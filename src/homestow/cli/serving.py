@@ -51,6 +51,8 @@ def serve(data: Path, until_stdin_closes: bool, **flags: str | bool | None) -> N
         if getattr(settings, name) is not None:
             raise Trouble(f"{flag} is not there yet: this version serves HTTP. Leave {name} out.", USAGE)
     log_to_stderr(settings.log_level)
+    if settings.log_file is not None:
+        log_to_file(Path(settings.log_file))
     if not settings.access_log:
         logging.getLogger("homestow.access").setLevel(logging.WARNING)
     if until_stdin_closes:
@@ -88,6 +90,24 @@ def log_to_stderr(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Lines())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+
+
+def log_to_file(path: Path) -> None:
+    """The same lines in a file too, made when missing; it may be moved away at any time (as log rotation does).
+
+    Raises:
+        Trouble: it cannot be written.
+    """
+    from logging.handlers import WatchedFileHandler
+
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handler = WatchedFileHandler(path, encoding="utf-8", errors="backslashreplace")
+        path.chmod(0o600)
+    except OSError as error:
+        raise Trouble(f"{path} (log_file) cannot be written: {error.strerror or error}.", TROUBLE) from error
+    handler.setFormatter(Lines())
+    logging.getLogger().addHandler(handler)
 
 
 class Lines(logging.Formatter):

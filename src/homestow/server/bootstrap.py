@@ -34,7 +34,7 @@ from homestow.server.service.restore import Restored, restore
 from homestow.server.service.roots import Roots
 from homestow.server.service.services import Services
 from homestow.server.settings import DataFolder, Settings, parse_address
-from homestow.values.errors import BadSettings
+from homestow.values.errors import BadSettings, StorageFailed
 from homestow.values.ids import Epoch
 
 log = logging.getLogger(__name__)
@@ -50,6 +50,22 @@ class House:
     core: Core
     services: Services
     keeping: Keeping
+
+
+def own_roots(folder: DataFolder, settings: Settings) -> Path:
+    """The folder in which own roots are made.
+
+    Raises:
+        StorageFailed: it cannot be made.
+    """
+    if settings.users_folder is None:
+        return folder.files
+    path = Path(settings.users_folder)
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageFailed(f"{path} (users_folder) cannot be made: {error.strerror or error}.") from error
+    return path
 
 
 def open_store(folder: str) -> Content:
@@ -86,8 +102,9 @@ def _build(folder: DataFolder, settings: Settings, database: Database) -> House:
     account_rows = SqlAccounts(database)
     accounts = Accounts(account_rows, clock, Hashing(), settings.signup)
     roots = Roots(
-        SqlRoots(database), account_rows, catalogue, open_store, clock, folder.files, default_quota=settings.quota
-    )
+        SqlRoots(database), account_rows, catalogue, open_store, clock, own_roots(folder, settings), folder.path,
+        default_quota=settings.quota,
+    )  # fmt: skip
 
     def outside(committer: Committer) -> Outside:
         return Outside(catalogue, roots, committer, clock)

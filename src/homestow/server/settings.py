@@ -1,8 +1,8 @@
 """How a server is set: the settings, where each may come from, and the layout and lock of its data folder.
 
 A setting comes from the flag, else from the environment (`HOMESTOW_` and its name in capitals), else from
-`homestow.toml` in the data folder, else from the default below. Every mistake is one line that says where it stands and
-what to do.
+`homestow.toml` in the data folder, else from the isync server's `appConfigs.json` there (`server.app_configs`), else from the
+default below. Every mistake is one line that says where it stands and what to do.
 """
 
 import difflib
@@ -17,6 +17,7 @@ from typing import Annotated, NoReturn, Self
 
 import msgspec
 
+from homestow.server import app_configs
 from homestow.server.rules.retention import DAY_NS, HOUR_NS, Retention
 from homestow.values.errors import BadSettings, StorageFailed, StoreLocked
 
@@ -26,6 +27,8 @@ Given = Mapping[str, str | int | bool | list[str] | None]
 
 _Days = Annotated[int, msgspec.Meta(ge=0, le=36_500)]
 _Bytes = Annotated[int, msgspec.Meta(ge=0)]
+_Most = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+_Seconds = Annotated[int, msgspec.Meta(ge=1, le=315_360_000)]
 
 
 class Secret:
@@ -60,6 +63,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         rescan_minutes: how often roots are compared with the disk, 0: only at start; watch: whether changes made outside
             are noticed at once.
         backup_key: secret that makes backups tamper-proof; at least 16 characters.
+        log_file: what is told goes into this file too.
+        users_folder: own roots are made in it; None: `files` in the data folder.
+        thumbs_folder: where thumbnails are kept that can be made again; None: `thumbs` in the data folder.
+        thumbs_bytes: how much room they may take.
+        share_limit, share_seconds: how many links made by isync calls live at once, and how long one lives unused.
+        online_limit, online_seconds: how many isync sessions live at once, and how long one lives unused.
         access_log: tell every request too.
         log_level: what is told: debug, info, warning or error.
     """
@@ -83,6 +92,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     rescan_minutes: Annotated[int, msgspec.Meta(ge=0, le=10_080)] = 60
     watch: bool = True
     backup_key: Secret | None = None
+    log_file: str | None = None
+    users_folder: str | None = None
+    thumbs_folder: str | None = None
+    thumbs_bytes: _Bytes = 2 << 30
+    share_limit: _Most = 1000
+    share_seconds: _Seconds = 1800
+    online_limit: _Most = 100
+    online_seconds: _Seconds = 3600
     access_log: bool = False
     log_level: Annotated[str, msgspec.Meta(pattern="^(debug|info|warning|error)$")] = "info"
 
@@ -106,6 +123,9 @@ _RANGES = {
     "journal_days": "a whole number from 1 to 36500",
     "rescan_minutes": "a whole number from 0 to 10080",
     "quota": "a whole number of bytes, 0 or more",
+    "thumbs_bytes": "a whole number of bytes, 0 or more",
+    **dict.fromkeys(("share_limit", "online_limit"), "a whole number from 1 to 1000000"),
+    **dict.fromkeys(("share_seconds", "online_seconds"), "a whole number of seconds from 1 to 315360000"),
     "trusted_proxies": 'a list of addresses such as ["192.168.1.2"]',
     **dict.fromkeys(("allow_plain", "signup", "watch", "access_log"), "true or false"),
     **dict.fromkeys(("versions_all_days", "versions_daily_days", "trash_days"), "a whole number from 0 to 36500"),
@@ -128,6 +148,10 @@ def load(data: Path, env: Mapping[str, str], flags: Given) -> Settings:
             a suggestion), a wrong value, or values that do not fit together.
     """
     values: dict[str, object] = {}
+    configs = data / app_configs.FILE
+    for key, given in app_configs.read(configs).items():
+        name = app_configs.SETTINGS[key]
+        values[name] = _checked(name, given, f"{configs}: {key}")
     values.update(_from_file(data / "homestow.toml"))
     values.update(_from_environment(env))
     for name, value in flags.items():
@@ -246,6 +270,9 @@ def _check_together(settings: Settings) -> None:
         raise BadSettings(f"public_url {settings.public_url!r} does not begin with http:// or https://.")
     if settings.versions_daily_days < settings.versions_all_days:
         raise BadSettings("versions_daily_days counts from the same moment as versions_all_days and is not less.")
+    for name in ("log_file", "users_folder", "thumbs_folder"):
+        if (path := getattr(settings, name)) is not None and not Path(path).is_absolute():
+            raise BadSettings(f"{name} {path!r} is not a whole path; begin it with a slash.")
     if settings.backup_key is not None and len(settings.backup_key.reveal()) < 16:
         raise BadSettings("backup_key has fewer than 16 characters; take a longer one.")
 

@@ -54,12 +54,17 @@ class Roots(RootStores):
         open_store: OpenStore,
         clock: Clock,
         files: Path,
+        data: Path | None = None,
         default_quota: int = 0,
     ) -> None:
-        """`files` is the folder in which own roots are made, `default_quota` bytes per account (0: none)."""
+        """`files` is the folder in which own roots are made, `data` the server's own (None: the one around `files`).
+
+        `default_quota` is in bytes per account (0: none).
+        """
         super().__init__(rows, catalogue, open_store, clock)
         self._accounts = accounts
         self._files = files
+        self._data = data
         self._lock = threading.RLock()
         self._default_quota = default_quota
         self._rights: dict[tuple[AccountId, RootId], Rights] = {}
@@ -224,7 +229,7 @@ class Roots(RootStores):
 
     def folders(self) -> list[str]:
         """Folders that belong to the store: of all roots, and the server's own."""
-        return [*(row.folder for row in self._rows.roots()), str(self._files.resolve().parent)]
+        return [*(row.folder for row in self._rows.roots()), str(self._own())]
 
     def set_quota(self, name: str, quota: int | None) -> None:
         """Set how many bytes a root may hold; 0 or None: no limit of its own. Raises `NotFound`."""
@@ -285,10 +290,14 @@ class Roots(RootStores):
             raise StorageFailed(f"{folder} cannot be made: {error.strerror}.") from error
         return folder
 
+    def _own(self) -> Path:
+        return (self._files.parent if self._data is None else self._data).resolve()
+
     def _refuse_overlap(self, path: str, but: Root | None) -> None:
-        if _within(str(self._files.resolve().parent), path):
+        own, files = self._own(), self._files.resolve()
+        if _within(str(own), path) or _within(str(files), path):
             raise RootsOverlap(f"{path} holds the server's own data folder; choose a folder beside it.")
-        if _within(path, str(self._files.resolve().parent)) and Path(path).parent != self._files.resolve():
+        if any(_within(path, str(folder)) for folder in (own, files)) and Path(path).parent != files:
             raise RootsOverlap(f"{path} lies in the server's own data folder; choose a folder outside of it.")
         for row in self._rows.roots():
             if but is not None and row.id == but.id:
