@@ -16,6 +16,7 @@ import msgspec
 
 from homestow.server.ports.content import Location
 from homestow.server.rules.access import OUTSIDE
+from homestow.server.service.turns import Turns
 from homestow.server.service.work import Ground, RowsWork, Work, save_answer
 from homestow.values.errors import Busy, CloudError, ServerError, StorageFailed
 from homestow.values.faults import faultpoint
@@ -42,6 +43,9 @@ class Committer:
 
     Args:
         recover: settles recorded intents; called before further changes when a batch could not be recorded.
+
+    Attributes:
+        turns: who stages many files takes them in turns with the committer.
     """
 
     def __init__(self, ground: Ground, recover: Callable[[], object], *, inline: bool = False) -> None:
@@ -56,6 +60,7 @@ class Committer:
         self._closing = False
         self._answered = 0
         self._one = threading.RLock()
+        self.turns = Turns()
         self._thread: threading.Thread | None = None
         if not inline:
             self._thread = threading.Thread(target=self._loop, name="committer", daemon=True)
@@ -216,13 +221,15 @@ class Committer:
             self._recover()
             self._unsettled = False
         ground.pending.clear()
-        works = self._prepare(batch)
+        with self.turns.mine():
+            works = self._prepare(batch)
         faultpoint("committer.prepared")
         works = self._sync_staged(works)
         faultpoint("committer.staged_durable")
         intents = self._write_down(works)
         faultpoint("committer.intents_recorded")
-        works = self._carry_out(works)
+        with self.turns.mine():
+            works = self._carry_out(works)
         faultpoint("committer.carried_out")
         works = self._sync_folders(works)
         faultpoint("committer.renames_durable")
@@ -306,7 +313,7 @@ class Committer:
         if not works and not done:
             return frozenset(), 0
         relaxed = not done and not any(work.durable for work in works)
-        with self._ground.catalogue.write(relaxed) as rows:
+        with self._ground.catalogue.write(relaxed) as rows, self.turns.mine():
             before = rows.last()
             for work in works:
                 try:

@@ -1,7 +1,8 @@
 """Files that arrive whole: in one request each, or many small ones in a pack."""
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 
 import msgspec
 from blake3 import blake3
@@ -133,8 +134,7 @@ class WholeFiles:
         """
         pack = self.begin_pack(who, root)
         try:
-            for item, data in items:
-                pack.add(item, data)
+            pack.add_all(items)
             return pack.finish(who, once)
         finally:
             pack.abort()
@@ -165,12 +165,13 @@ class WholeFiles:
         results: list[Node | CloudError | None] = [None] * len(sinks)
         ready: list[int] = []
         try:
-            for at, sink in enumerate(sinks):
-                try:
-                    sink.ready()
-                    ready.append(at)
-                except CloudError as error:
-                    results[at] = error
+            with self.turn():
+                for at, sink in enumerate(sinks):
+                    try:
+                        sink.ready()
+                        ready.append(at)
+                    except CloudError as error:
+                        results[at] = error
             try:
                 outcomes = self.publish_all(who, root, [sinks[at].file for at in ready], None)
             except CloudError as error:
@@ -189,6 +190,10 @@ class WholeFiles:
     def store(self, root: RootId) -> Content:
         """The store of a root."""
         return self._stores.get(root)
+
+    def turn(self) -> AbstractContextManager[None]:
+        """A turn at staging many files; see `Turns`."""
+        return self._committer.turns.mine()
 
     def publish(self, who: Principal, root: RootId, file: File, once: Once | None) -> Node:
         """Publish one staged file."""
@@ -380,6 +385,12 @@ class PackSink:
             self._places.append(at)
         except (BadName, BadRequest, DigestMismatch) as error:
             self._outcomes[at] = Outcome.of(error)
+
+    def add_all(self, items: Iterable[tuple[PackItem, bytes]]) -> None:
+        """The next files; raises as `add`."""
+        with self._whole.turn():
+            for item, data in items:
+                self.add(item, data)
 
     def __len__(self) -> int:
         return len(self._outcomes)

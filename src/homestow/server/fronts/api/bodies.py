@@ -214,8 +214,7 @@ class Bodies:
 
         def take(piece: memoryview) -> None:
             whole.update(piece)
-            for item, content in reader.feed(piece):
-                pack.add(item, content)
+            pack.add_all(reader.feed(piece))
 
         def finish() -> bytes:
             try:
