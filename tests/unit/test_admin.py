@@ -105,7 +105,7 @@ def test_a_folder_is_adopted_with_members(house: House, tmp_path: Path) -> None:
     outcome = house.order("root.add", name="Photos", path=str(tmp_path / "photos"), members=["anna", "bert:read"])
 
     assert outcome.lines == [
-        f"Photos: {tmp_path / 'photos'} is shared; 2 files and folders in it, none copied or changed."
+        f"Photos: {tmp_path / 'photos'} is shared; 2 files and folders in it, nothing copied or changed."
     ]
     assert roots(house)[-1]["members"] == {"anna": "write", "bert": "read"}
     house.order("root.member", name="Photos", user="bert", rights="none")
@@ -153,14 +153,14 @@ def test_the_whole_store_is_checked_and_saved(house: House, tmp_path: Path) -> N
     house.clock.ns += 5 * SECOND
     house.write("b")
     assert house.order("verify").lines[0].startswith("stray: tree/b:")
-    assert house.order("repair").lines[0] == "tree: 1 files and folders adopted"
+    assert house.order("repair").lines[0] == "tree: 1 file or folder adopted"
     assert house.order("verify", quick=True).lines == [
         "2 contents checked, the bytes of 0 compared with their digests; everything is in order."
     ]
     house.write("c")
     assert house.order("root.scan").lines == ["tree: 3 seen, 1 new, 0 edited, 0 moved, 0 gone."]
     house.order("backup", target=str(tmp_path / "backup"))
-    assert house.order("status").lines == ["1 users, 1 roots, 3 files, 3 B"]
+    assert house.order("status").lines == ["1 user, 1 root, 3 files, 3 B"]
     house.folder.rename(tmp_path / "moved")
     house.order("root.scan")
     assert "is not there; nothing is deleted" in house.order("status").lines[1]

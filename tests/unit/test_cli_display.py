@@ -10,6 +10,7 @@ from homestow.cli.troubles import one_line
 from homestow.client.engine.steps import Brake, Held
 from homestow.client.running.outcome import Counts, Ending, Outcome
 from homestow.client.running.progress import Doing, Snapshot, Transfer
+from homestow.values.words import counted
 
 
 def snapshot(doing: Doing = Doing.SYNCING, transfers: tuple[Transfer, ...] = ()) -> Snapshot:
@@ -71,6 +72,22 @@ def test_a_summary_says_what_was_done_and_what_is_left() -> None:
 def test_nothing_done_is_said_so() -> None:
     """A pass without changes does not read like an error."""
     assert done(Counts()) == "nothing to do"
+    assert summary(Outcome(Ending.IN_STEP, Counts()), 0.5) == ["In step: nothing to do in 0.5 s."]
+
+
+@pytest.mark.parametrize("ending", [Ending.BRAKE, Ending.TROUBLE, Ending.STOPPED, Ending.ITEMS_LEFT])
+def test_a_pass_that_was_stopped_had_something_to_do(ending: Ending) -> None:
+    """Nobody reads that there is nothing to do when something is left."""
+    (line,) = summary(Outcome(ending, Counts()), 0.5)
+
+    assert line.endswith("nothing was done in 0.5 s.")
+
+
+@pytest.mark.parametrize("number, told", [(0, "0 files"), (1, "1 file"), (2, "2 files"), (12345, "12,345 files")])
+def test_numbers_come_with_their_words(number: int, told: str) -> None:
+    """One is one, and everything else is several."""
+    assert counted(number, "file") == told
+    assert counted(number, "entry", "entries") == told.replace("files", "entries").replace("file", "entry")
 
 
 def test_continuous_sync_says_each_thing_once() -> None:
@@ -98,6 +115,9 @@ def test_continuous_sync_says_each_thing_once() -> None:
     assert end(Ending.IN_STEP) == ["in step: here and there"]
     (line,) = end(Ending.BRAKE, brake=Brake("there", 40, 41))
     assert "delete 40 of 41 files on the server" in line
+    assert "does not have them any more" in line
+    (line,) = end(Ending.BRAKE, brake=Brake("here", 1, 1))
+    assert "delete 1 of 1 file in the folder here, because the server does not have it any more" in line
     assert "--accept-deletes" in line
 
 

@@ -10,6 +10,7 @@ from homestow.cli.troubles import one_line
 from homestow.client.engine.steps import Brake, Held
 from homestow.client.running.outcome import Counts, Ending, Outcome, counts_as_left
 from homestow.client.running.progress import Doing, Snapshot
+from homestow.values.words import counted
 
 _REDRAW_S = 0.2
 _PLAIN_LINE_S = 10.0
@@ -79,10 +80,6 @@ def _columns_of_terminal() -> int:
             return 80
 
 
-def _counted(number: int, one: str, more: str) -> str:
-    return f"{number:,} {one if number == 1 else more}"
-
-
 _WORDS = {
     Doing.STARTING: "Starting",
     Doing.LISTING: "Asking the server what it has",
@@ -100,9 +97,9 @@ def headline(seen: Snapshot) -> str:
     if seen.why:
         words = f"{words}: {seen.why}"
     if seen.doing is Doing.SCANNING and seen.scanned:
-        words += f", {_counted(seen.scanned, 'entry', 'entries')} so far"
+        words += f", {counted(seen.scanned, 'entry', 'entries')} so far"
     if seen.doing is Doing.SYNCING and seen.files_total:
-        parts = [f"{seen.files_done:,} of {_counted(seen.files_total, 'file', 'files')}"]
+        parts = [f"{seen.files_done:,} of {counted(seen.files_total, 'file')}"]
         if seen.bytes_total:
             parts.append(f"{size(seen.bytes_done)} of {size(seen.bytes_total)}")
         if seen.rate >= 1:
@@ -129,7 +126,7 @@ def block(seen: Snapshot, problems: int, width: int) -> list[str]:
         if not seen.transfers and seen.current:
             lines.append("  " + fitted(seen.current, width - 2))
     if problems:
-        lines.append("  " + fitted(f"{_counted(problems, 'item', 'items')} left with problems", width - 2))
+        lines.append("  " + fitted(f"{counted(problems, 'item')} left with problems", width - 2))
     return lines
 
 
@@ -137,17 +134,17 @@ def done(counts: Counts) -> str:
     """What was done, in one line; "nothing to do" when it was nothing."""
     parts = []
     if counts.uploaded:
-        parts.append(f"{_counted(counts.uploaded, 'file', 'files')} up ({size(counts.uploaded_bytes)})")
+        parts.append(f"{counted(counts.uploaded, 'file')} up ({size(counts.uploaded_bytes)})")
     if counts.downloaded:
-        parts.append(f"{_counted(counts.downloaded, 'file', 'files')} down ({size(counts.downloaded_bytes)})")
+        parts.append(f"{counted(counts.downloaded, 'file')} down ({size(counts.downloaded_bytes)})")
     if counts.folders:
-        parts.append(f"{_counted(counts.folders, 'folder', 'folders')} made")
+        parts.append(f"{counted(counts.folders, 'folder')} made")
     if counts.moves:
         parts.append(f"{counts.moves:,} moved or renamed")
     if counts.deletes:
         parts.append(f"{counts.deletes:,} deleted")
     if counts.conflicts:
-        parts.append(f"{_counted(counts.conflicts, 'conflict', 'conflicts')} (both sides kept)")
+        parts.append(f"{counted(counts.conflicts, 'conflict')} (both sides kept)")
     return ", ".join(parts) or "nothing to do"
 
 
@@ -164,15 +161,16 @@ def label(held: Held) -> str:
 
 def braked(brake: Brake, again: str) -> str:
     """What the brake asks, and both answers."""
+    them = "it" if brake.files == 1 else "them"
     if brake.side == "here":
         where, gone = "in the folder here", "the server"
-        back = "run it once with -dir up to send them again, or restore them from the trash on the server"
+        back = f"run it once with -dir up to send {them} again, or restore {them} from the trash on the server"
     else:
         where, gone = "on the server", "the folder here"
-        back = "put them back into the folder, or run it once with -dir down to get them from the server"
+        back = f"put {them} back into the folder, or run it once with -dir down to get {them} from the server"
     return (
-        f"this would delete {brake.files:,} of {_counted(brake.of, 'file', 'files')} {where}, because {gone} does not have "
-        f"them any more. Nothing was deleted. If it is meant, {again}; if not, {back}."
+        f"this would delete {brake.files:,} of {counted(brake.of, 'file')} {where}, because {gone} does not have "
+        f"{them} any more. Nothing was deleted. If it is meant, {again}; if not, {back}."
     )
 
 
@@ -180,12 +178,15 @@ def summary(outcome: Outcome, seconds: float) -> list[str]:
     """What `sync --once` says at its end; trouble and brake are told on stderr instead."""
     head = {
         Ending.IN_STEP: "In step",
-        Ending.ITEMS_LEFT: f"{_counted(outcome.left, 'item', 'items')} left",
+        Ending.ITEMS_LEFT: f"{counted(outcome.left, 'item')} left",
         Ending.BRAKE: "Stopped by the brake",
         Ending.TROUBLE: "Not finished",
         Ending.STOPPED: "Stopped; the next run continues",
     }[outcome.ending]
-    lines = [f"{head}: {done(outcome.counts)} in {duration(seconds) if seconds >= 10 else f'{seconds:.1f} s'}."]
+    did = done(outcome.counts)
+    if outcome.ending is not Ending.IN_STEP and not outcome.counts.total():
+        did = "nothing was done"
+    lines = [f"{head}: {did} in {duration(seconds) if seconds >= 10 else f'{seconds:.1f} s'}."]
     first = sorted(outcome.problems, key=counts_as_left, reverse=True)[:MAX_PROBLEMS]
     lines += [f"  {label(held)}: {problem(held)}" for held in first]
     if (more := len(outcome.problems) - MAX_PROBLEMS) > 0:

@@ -18,6 +18,7 @@ from homestow.cli.troubles import FINE, LEFT, USAGE, Trouble, one_line
 from homestow.values.errors import NotFound
 from homestow.values.ids import NodeId, RootId
 from homestow.values.nodes import Kind, Node
+from homestow.values.words import counted
 
 _WORKERS = 4
 
@@ -243,8 +244,12 @@ def _add(total: Carried, part: Carried) -> None:
 
 
 def _report(carried: Carried, did: str) -> int:
-    same = f", {carried.same:,} the same already" if carried.same else ""
-    print(f"{did} {carried.files:,} {'file' if carried.files == 1 else 'files'} ({size(carried.bytes)}){same}.")
+    same = (
+        f"; {counted(carried.same, 'other')} {'was' if carried.same == 1 else 'were'} there already"
+        if carried.same
+        else ""
+    )
+    print(f"{did} {counted(carried.files, 'file')} ({size(carried.bytes)}){same}.")
     for path, reason in carried.problems:
         print(f"homestow: {one_line(path)}: {one_line(reason)}", file=sys.stderr)
     return LEFT if carried.problems else FINE

@@ -11,6 +11,7 @@ from homestow.cli.asking import Command, data_option
 from homestow.cli.control import give
 from homestow.cli.orders import shown
 from homestow.cli.troubles import FINE, LEFT, USAGE, Trouble
+from homestow.values.words import counted
 from homestow.wire.api import Outcome
 
 
@@ -88,7 +89,9 @@ def restore(source: Path, data: Path) -> int:
     done = restore_backup(source.absolute(), data, load(data, os.environ, {}))
     for name, folder in done.roots.items():
         print(shown(f"{name}: restored to {folder}"))
-    print(f"{done.files:,} files are back. Log in anew on every computer; start the server.")
+    print(
+        f"{counted(done.files, 'file')} {'is' if done.files == 1 else 'are'} back. Log in anew on every computer; start the server."
+    )
     for line in done.missing:
         print(shown(f"not in the backup: {line}"), file=sys.stderr)
     return LEFT if done.missing else FINE

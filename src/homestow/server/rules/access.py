@@ -46,4 +46,4 @@ def require(have: Rights, need: Rights) -> None:
     if have < Rights.READ:
         raise NotFound("Nothing is there.")
     if have < need:
-        raise Forbidden(f"This needs the right to {need.word}; you have {have.word}.")
+        raise Forbidden(f"This needs the right to {need.word}; yours is to {have.word}.")

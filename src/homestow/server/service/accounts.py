@@ -20,6 +20,7 @@ from homestow.server.rules.throttle import account_key, address_key
 from homestow.server.service.hashing import Hashing
 from homestow.values.errors import LoginFailed, LoginNeeded, NotFound, SignupClosed, TooManyTries
 from homestow.values.ids import AccountId, DeviceId
+from homestow.values.words import counted
 
 MAX_TOKEN = 256
 MOST_DEVICES = 500
@@ -280,7 +281,7 @@ class Accounts:
 
     def _refuse(self, wait_s: int | None) -> None:
         if wait_s is not None:
-            raise TooManyTries(f"Too many tries; wait {wait_s} seconds.", retry_after_s=wait_s)
+            raise TooManyTries(f"Too many tries; wait {counted(wait_s, 'second')}.", retry_after_s=wait_s)
 
 
 def _principal(account: Account, device: Device) -> Principal:

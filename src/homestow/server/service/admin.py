@@ -38,6 +38,7 @@ from homestow.values.paths import split_path
 from homestow.wire.api import Order, Outcome
 
 OPERATOR = Principal(SYSTEM, "", operator=True)
+from homestow.values.words import counted
 """The owner of the machine: whoever may open the data folder or its socket."""
 
 _RIGHTS = {rights.word: rights for rights in Rights}
@@ -195,9 +196,8 @@ class Admin:
         members = [_member(text) for text in args.texts("members")]
         root = self._roots.add(args.text("name"), args.text("path"), members)
         found = self._outside.rescan(root.id)
-        lines = [
-            f"{root.name}: {root.folder} is shared; {found.seen:,} files and folders in it, none copied or changed."
-        ]
+        inside = counted(found.seen, "file or folder", "files and folders")
+        lines = [f"{root.name}: {root.folder} is shared; {inside} in it, nothing copied or changed."]
         return _outcome(
             lines + [f"left out: {line}" for line in found.skipped],
             {"root": root.name, "id": root.id, "nodes": found.new, "skipped": found.skipped},
@@ -223,9 +223,11 @@ class Admin:
             state = "" if root.state is RootState.PRESENT else f"  {root.state.value}: its folder is not there"
             held = self._outside.held(root.id)
             if held:
-                state = f"  {held:,} files are missing: deletions wait for `homestow root scan --accept-deletes`"
+                state = f"  {_missing(held)}: deletions wait for `homestow root scan --accept-deletes`"
             who = ", ".join(f"{name}:{word}" for name, word in members.items()) or "nobody"
-            lines.append(f"{root.name}  {root.folder}  {usage.files:,} files, {_size(usage.total)}  {who}{state}")
+            lines.append(
+                f"{root.name}  {root.folder}  {counted(usage.files, 'file')}, {_size(usage.total)}  {who}{state}"
+            )
             data.append({
                 "name": root.name, "id": root.id, "folder": root.folder, "members": members, "state": root.state.value,
                 "files": usage.files, "live": usage.live, "kept": usage.kept, "quota": root.quota, "held": held,
@@ -311,7 +313,7 @@ class Admin:
             for root in self._chosen(args.maybe_text("root"))
             if root.state is RootState.PRESENT
         )
-        return _outcome([f"{removed:,} removed for good."], {"removed": removed})
+        return _outcome([f"{counted(removed, 'thing')} removed for good."], {"removed": removed})
 
     def _versions_list(self, args: _Args) -> Outcome:
         path = args.text("path")
@@ -346,7 +348,7 @@ class Admin:
         done = self._backup.run(Path(args.text("target")))
         return _outcome(
             [
-                f"{done.target}: {done.files:,} files, {_size(done.size)}; {done.copied:,} copied now, the others were there.",
+                f"{done.target}: {counted(done.files, 'file')}, {_size(done.size)}; {_copied(done.files, done.copied)}.",
                 *(f"not in the backup: {line}" for line in done.missing[:_MOST_TOLD]),
                 *(
                     [f"not in the backup: {len(done.missing) - _MOST_TOLD:,} more"]
@@ -377,7 +379,8 @@ class Admin:
             elif held := self._outside.held(root.id):
                 trouble[root.name] = _held(root, held)
         files, size = sum(one.files for one in usage.values()), sum(one.total for one in usage.values())
-        lines = [f"{len(self._accounts.all())} users, {len(roots)} roots, {files:,} files, {_size(size)}"]
+        users = counted(len(self._accounts.all()), "user")
+        lines = [f"{users}, {counted(len(roots), 'root')}, {counted(files, 'file')}, {_size(size)}"]
         data = {
             "epoch": self._core.catalogue.epoch(), "change": self._core.catalogue.last(), "roots": len(roots),
             "files": files, "size": size, "trouble": list(trouble.values()),
@@ -426,8 +429,8 @@ def _outcome(lines: Sequence[str], data: object) -> Outcome:
 
 def _held(root: Root, missing: int) -> str:
     return (
-        f"{root.name}: {missing:,} files, most of it, are missing in {root.folder}; nothing was deleted. Bring them back, "
-        f"or, if they were meant to go: homestow root scan {root.name!r} --accept-deletes"
+        f"{root.name}: {_missing(missing)} in {root.folder}, most of the root; nothing was deleted. Bring back what "
+        f"is missing, or, if it was meant to go: homestow root scan {root.name!r} --accept-deletes"
     )
 
 
@@ -465,3 +468,14 @@ def _when(at_ns: int) -> str:
         return datetime.fromtimestamp(at_ns // 1_000_000_000, UTC).strftime("%Y-%m-%d %H:%M")
     except (OverflowError, ValueError, OSError):
         return "at an odd time"
+def _missing(files: int) -> str:
+    return f"{counted(files, 'file')} {'is' if files == 1 else 'are'} missing"
+
+
+def _copied(files: int, copied: int) -> str:
+    """How much of a backup was copied, and that the rest needed no copy."""
+    if copied >= files:
+        return "all copied now"
+    return f"{copied:,} copied now, the others were there" if copied else "nothing new, all were there"
+
+

@@ -113,7 +113,7 @@ class Publisher:
             if tried.node is not None:
                 return tried.node
             if tried.error is None:
-                raise StorageFailed("Nothing came of it.")
+                raise StorageFailed("The server did not come to an end with it; try again.")
             if not tried.on_disk_taken:
                 raise tried.error
             chosen = self.after(tries, root, parent, name, tried.location, tried.error)

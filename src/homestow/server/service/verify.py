@@ -30,6 +30,7 @@ from homestow.values.errors import CloudError, ContentMissing, StorageFailed
 from homestow.values.ids import NO_DEVICE, SYSTEM, NodeId, RootId
 from homestow.values.nodes import Kind
 from homestow.values.paths import numbered
+from homestow.values.words import counted
 
 _PAGE = 1000
 _MOST_TOLD = 1000
@@ -89,8 +90,10 @@ class Report:
     def lines(self) -> list[str]:
         """For people."""
         found = [f"{one.wrong.value}: {one.where}: {one.what}" for one in self.problems]
-        total = f"{self.files:,} contents checked, the bytes of {self.compared:,} compared with their digests"
-        verdict = "everything is in order" if self.sound else f"{self.counts.total():,} things are wrong"
+        total = f"{counted(self.files, 'content')} checked, the bytes of {self.compared:,} compared with their digests"
+        wrong = self.counts.total()
+        is_are = "is" if wrong == 1 else "are"
+        verdict = "everything is in order" if self.sound else f"{counted(wrong, 'thing')} {is_are} wrong"
         return [*self.done, *found, f"{total}; {verdict}."]
 
     def data(self) -> dict[str, object]:
@@ -169,10 +172,10 @@ class Verify:
     def _repair(self, root: Root, store: Content) -> list[str]:
         found = self._outside.rescan(root.id, accept_deletes=True)
         done = [
-            f"{count:,} {what}"
-            for count, what in (
-                (found.new, "files and folders adopted"), (found.edited, "edits registered"),
-                (found.moved, "moves registered"), (found.gone, "without content marked as gone"),
+            f"{counted(count, what, more)} {done}"
+            for count, what, more, done in (
+                (found.new, "file or folder", "files and folders", "adopted"), (found.edited, "edit", "edits", "registered"),
+                (found.moved, "move", "moves", "registered"), (found.gone, "thing", "things", "without content marked as gone"),
             )
             if count
         ]  # fmt: skip
@@ -398,7 +401,7 @@ class _Mend:
             self.done.append("counters counted anew")
         self.staged = sorted(leftovers(rows, self._root, self._store, self._now_ns, HOUR_NS))
         if self.staged:
-            self.done.append(f"{len(self.staged):,} leftovers of uploads removed")
+            self.done.append(f"{counted(len(self.staged), 'leftover')} of uploads removed")
 
     def _drop_lost(self, rows: Rows) -> None:
         lost = 0
@@ -412,7 +415,7 @@ class _Mend:
                     rows.drop_version(version.node, version.rev)
                     lost += 1
         if lost:
-            self.done.append(f"{lost:,} versions without content no longer offered")
+            self.done.append(f"{counted(lost, 'version')} without content no longer offered")
         before, emptied = 0, 0
         while trashed := rows.trash(self._root, before, _PAGE):
             before = trashed[-1].gone
@@ -422,7 +425,7 @@ class _Mend:
                     rows.set_purged(row.id, rows.note([note]))
                     emptied += 1
         if emptied:
-            self.done.append(f"{emptied:,} things of the trash without content no longer offered")
+            self.done.append(f"{counted(emptied, 'thing')} of the trash without content no longer offered")
 
     def _adopt_kept(self, rows: Rows) -> None:
         """Kept content that no row needs goes to the trash, from where it can be brought back."""
@@ -450,4 +453,4 @@ class _Mend:
             rows.set_gone(node, number, self._now_ns, SYSTEM, key)
             adopted += 1
         if adopted:
-            self.done.append(f"{adopted:,} kept contents that nothing needed are in the trash as 'found …'")
+            self.done.append(f"{counted(adopted, 'kept content')} that nothing needed now in the trash as 'found …'")

@@ -159,7 +159,7 @@ class WholeFiles:
             chosen = [(at, sink) for at in places if isinstance(sink := sinks[at], FileSink)]
             for (at, _), result in zip(chosen, self._publish_all(who, root, [sink for _, sink in chosen]), strict=True):
                 results[at] = result
-        return [ServerError("Nothing became of it.") if result is None else result for result in results]
+        return [ServerError("The server did not come to an end with it; try again.") if result is None else result for result in results]
 
     def _publish_all(self, who: Principal, root: RootId, sinks: Sequence["FileSink"]) -> list[Node | CloudError]:
         results: list[Node | CloudError | None] = [None] * len(sinks)
@@ -181,7 +181,7 @@ class WholeFiles:
         finally:
             for sink in sinks:
                 sink.end()
-        return [ServerError("Nothing became of it.") if result is None else result for result in results]
+        return [ServerError("The server did not come to an end with it; try again.") if result is None else result for result in results]
 
     def check(self, who: Principal, root: RootId) -> None:
         """Let somebody put files into a root, or not. Raises `NotFound`, `Forbidden`."""
