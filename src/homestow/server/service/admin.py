@@ -434,6 +434,17 @@ def _held(root: Root, missing: int) -> str:
     )
 
 
+def _missing(files: int) -> str:
+    return f"{counted(files, 'file')} {'is' if files == 1 else 'are'} missing"
+
+
+def _copied(files: int, copied: int) -> str:
+    """How much of a backup was copied, and that the rest needed no copy."""
+    if copied >= files:
+        return "all copied now"
+    return f"{copied:,} copied now, the others were there" if copied else "nothing new, all were there"
+
+
 def _member(text: str) -> tuple[str, Rights]:
     user, colon, word = text.rpartition(":")
     return (user, _rights(word)) if colon else (text, Rights.WRITE)
@@ -468,14 +479,3 @@ def _when(at_ns: int) -> str:
         return datetime.fromtimestamp(at_ns // 1_000_000_000, UTC).strftime("%Y-%m-%d %H:%M")
     except (OverflowError, ValueError, OSError):
         return "at an odd time"
-def _missing(files: int) -> str:
-    return f"{counted(files, 'file')} {'is' if files == 1 else 'are'} missing"
-
-
-def _copied(files: int, copied: int) -> str:
-    """How much of a backup was copied, and that the rest needed no copy."""
-    if copied >= files:
-        return "all copied now"
-    return f"{copied:,} copied now, the others were there" if copied else "nothing new, all were there"
-
-
