@@ -14,6 +14,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("serving", "serve"),
     "user": ("orders", "user"),
     "root": ("orders", "root"),
+    "scan": ("scanning", "scan"),
     "trash": ("orders", "trash"),
     "versions": ("orders", "versions"),
     "verify": ("upkeep", "verify"),

@@ -21,6 +21,7 @@ from homestow.server.adapters.tree_dress import clamped, dress_file, dress_folde
 from homestow.server.adapters.tree_files import StagedFile, write_all
 from homestow.server.adapters.tree_hidden import Hidden, open_hidden
 from homestow.server.adapters.tree_reading import READ, READ_FOLDER, TreeReading
+from homestow.server.adapters.tree_taking import take_over
 from homestow.server.adapters.watch_tree import OwnRenames, watch_tree
 from homestow.server.ports.content import (
     NO_TIMES,
@@ -187,6 +188,7 @@ class TreeContent(TreeReading):
             dress_file(hidden.staging, staged, found, old, folder)
             if mtime_ns is not None and found.st_mtime_ns != clamped(mtime_ns):
                 set_times(hidden.staging, staged, mtime_ns)
+                found = os.stat(staged, dir_fd=hidden.staging, follow_symlinks=False)
             self._step("content.publish.checked")
             displaced = None
             exchange = old is not None and self._facts.exchange
@@ -283,6 +285,25 @@ class TreeContent(TreeReading):
             return disk_calls.stat_at(folder, name, self._facts.stable_inodes)
         finally:
             self._close_folder(folder)
+
+    @told_as("look at")
+    def may_take_over(self, at: Location) -> bool:
+        """Whether a folder is on our disk."""
+        folder = self._open_folder(at)
+        try:
+            return os.fstat(folder).st_dev == os.fstat(self._root).st_dev
+        finally:
+            self._close_folder(folder)
+
+    @told_as("take over what was kept in")
+    def take_over(self, at: Location) -> int:
+        """What a store in a folder of this one has kept."""
+        self._trust.check_store()
+        folder = disk_calls.open_beneath(self._root, path_of(at, self._facts.folds_case), os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            return take_over(self._writable(), folder, self._step)
+        finally:
+            os.close(folder)
 
     @told_as("set the time of")
     def set_mtime(self, at: Location, mtime_ns: int) -> Stat:

@@ -384,6 +384,16 @@ class Rows(CatalogueReads, JournalRows, Protocol):
     def set_location(self, node: NodeId, loc_parent: NodeId | None, loc_name: str | None) -> None:
         """Another location, the place stays."""
 
+    def graft(self, root: RootId, into: RootId, parent: NodeId, name: str) -> int:
+        """Make all nodes of a root, gone ones too, nodes of another root, its top folder a folder at a free place there.
+
+        Ids, revs and versions stay; every node gets a new number, so that readers of `into` learn of it. The root has no nodes
+        and no uploads afterwards and is removed. How many nodes.
+
+        Raises:
+            PathTaken: the place is in use.
+        """
+
     def bump(self, nodes: Iterable[tuple[NodeId, int]]) -> None:
         """Give nodes the journal number of their last change."""
 

@@ -248,6 +248,19 @@ class Links(Protocol):
 
 
 @runtime_checkable
+class TakesOver(Protocol):
+    """Optional: take over what another store has kept whose folder lies in this one."""
+
+    def may_take_over(self, at: Location) -> bool:
+        """Whether the folder at a location is on the same disk, so that what is kept there can be renamed."""
+
+    def take_over(self, at: Location) -> int:
+        """Move everything in the kept area of the store in the folder at a location to ours, under the same keys, durably; then
+        remove its hidden folder with all uploads in it. Done again it does the rest. How many things were moved.
+        """
+
+
+@runtime_checkable
 class Watches(Protocol):
     """Optional: tells folders in which something changed from outside."""
 

@@ -69,6 +69,9 @@ class Roots(Protocol):
     def roots(self) -> list[Root]:
         """All roots that were not removed, oldest first."""
 
+    def removed_roots(self) -> list[Root]:
+        """All roots that were removed, oldest first."""
+
     def rename_root(self, root: RootId, name: str) -> str:
         """Give another name, numbered when taken; the name it got."""
 

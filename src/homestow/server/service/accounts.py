@@ -29,6 +29,9 @@ _MAX_CACHED = 10_000
 
 log = logging.getLogger(__name__)
 
+NO_PASSWORD = ""
+"""Stored where an account has no password; nothing matches it."""
+
 
 @dataclass(frozen=True, slots=True)
 class LoggedIn:
@@ -202,19 +205,21 @@ class Accounts:
 
     # --- administration -------------------------------------------------------------------------------------------
 
-    def add(self, name: str, password: str, admin: bool = False, strict: bool = True) -> Account:
+    def add(self, name: str, password: str | None, admin: bool = False, strict: bool = True) -> Account:
         """A new account.
 
         Args:
+            password: None for somebody who cannot log in until one is set.
             strict: False takes a short password and leaves the warning to the caller (S46, a scan's configuration).
 
         Raises:
             NameTaken, BadName, WeakPassword: as they say.
         """
         name = check_user_name(name)
-        if strict:
+        if strict and password is not None:
             check_password(password)
-        account = self._store.add_account(name, self._hashing.make(password), admin, self._clock.now_ns())
+        hashed = self._hashing.make(password) if password else NO_PASSWORD
+        account = self._store.add_account(name, hashed, admin, self._clock.now_ns())
         log.info("account made", extra={"user": account.name, "admin": admin})
         return account
 
@@ -233,9 +238,18 @@ class Accounts:
         """The name of every account, to show who did something."""
         return {account.id: account.name for account in self._store.accounts()}
 
-    def set_password(self, name: str, password: str) -> None:
-        """Set somebody's password; all devices of that account are logged out. Raises `NotFound`, `WeakPassword`."""
-        check_password(password)
+    def has_password(self, account: Account, password: str) -> bool:
+        """Whether it is the account's password; for administration, so no try is counted."""
+        return self._hashing.matches(account.password, password)
+
+    def set_password(self, name: str, password: str, strict: bool = True) -> None:
+        """Set somebody's password; all devices of that account are logged out. `strict` as for `add`.
+
+        Raises:
+            NotFound, WeakPassword: as they say.
+        """
+        if strict:
+            check_password(password)
         account = self.named(name)
         self._store.set_password(account.id, self._hashing.make(password))
         self._revoke(self._store.remove_devices(account.id, DeviceId(0)))

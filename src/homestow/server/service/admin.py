@@ -11,13 +11,16 @@ itself. Orders and their arguments (`?`: may be left out):
     root.scan {name?, accept_deletes?}             root.trust {name}
     trash.list {root?}    trash.restore {path | node}    trash.empty {root?}
     versions.list {path}    versions.restore {path, rev}
+    scan.start {items}    scan.state {}    scan.stop {}
     verify {quick?}    repair {}    backup {target}    status {}
 
-A PATH is ROOTNAME/inner/path. `restore` is no order: it happens while no server runs (`service.restore`).
+`items` is the scan configuration as JSON with absolute paths, see `scan_items`. A PATH is ROOTNAME/inner/path. `restore` is
+no order: it happens while no server runs (`service.restore`).
 """
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -31,21 +34,23 @@ from homestow.server.service.backup import Backup
 from homestow.server.service.core import Core
 from homestow.server.service.outside import Outside
 from homestow.server.service.roots import Roots
+from homestow.server.service.scanning import Item, Person, Scanning
 from homestow.server.service.verify import Verify
 from homestow.values.errors import BadRequest, CloudError, Forbidden, NotFound
 from homestow.values.ids import SYSTEM, NodeId
 from homestow.values.paths import split_path
+from homestow.values.words import counted
 from homestow.wire.api import Order, Outcome
 
 OPERATOR = Principal(SYSTEM, "", operator=True)
-from homestow.values.words import counted
 """The owner of the machine: whoever may open the data folder or its socket."""
 
 _RIGHTS = {rights.word: rights for rights in Rights}
-_HERE_ONLY = frozenset({"root.add", "root.trust", "backup", "repair"})
+_HERE_ONLY = frozenset({"root.add", "root.trust", "backup", "repair", "scan.start", "scan.state", "scan.stop"})
 """Orders that name folders of the machine or rewrite what is known of them."""
 
 _MOST_LISTED = 10_000
+_SCAN_TELLS_S = 0.25
 _MOST_TOLD = 1000
 
 log = logging.getLogger(__name__)
@@ -103,20 +108,23 @@ class Admin:
     """Carries out orders."""
 
     def __init__(
-        self, core: Core, accounts: Accounts, roots: Roots, outside: Outside, verify: Verify, backup: Backup
-    ) -> None:
+        self, core: Core, accounts: Accounts, roots: Roots, outside: Outside, verify: Verify, backup: Backup,
+        scanning: Scanning,
+    ) -> None:  # fmt: skip
         self._core = core
         self._accounts = accounts
         self._roots = roots
         self._outside = outside
         self._verify = verify
         self._backup = backup
+        self._scanning = scanning
         self._orders: dict[str, Callable[[_Args], Outcome]] = {
             "user.add": self._user_add, "user.passwd": self._user_passwd, "user.list": self._user_list,
             "user.remove": self._user_remove, "user.quota": self._user_quota,
             "root.add": self._root_add, "root.member": self._root_member, "root.list": self._root_list,
             "root.remove": self._root_remove, "root.quota": self._root_quota, "root.scan": self._root_scan,
             "root.trust": self._root_trust,
+            "scan.start": self._scan_start, "scan.state": self._scan_state, "scan.stop": self._scan_stop,
             "trash.list": self._trash_list, "trash.restore": self._trash_restore, "trash.empty": self._trash_empty,
             "versions.list": self._versions_list, "versions.restore": self._versions_restore,
             "verify": self._run_verify, "repair": self._run_repair, "backup": self._run_backup, "status": self._status,
@@ -284,6 +292,30 @@ class Admin:
             {"root": root.name},
         )
 
+    # --- scanning -------------------------------------------------------------------------------------------------
+
+    def _scan_start(self, args: _Args) -> Outcome:
+        self._scanning.start(scan_items(args.text("items")))
+        return _outcome([], {})
+
+    def _scan_state(self, args: _Args) -> Outcome:
+        """How far the latest scan is, told when it ended or a moment went by."""
+        running = self._scanning.latest()
+        if running is None:
+            raise BadRequest("No scan was begun.")
+        running.ended.wait(_SCAN_TELLS_S)
+        ended = running.ended.is_set()
+        if ended and running.error is not None:
+            raise running.error
+        return _outcome(
+            [], {"ended": ended, "step": asdict(running.step), "result": asdict(running.result) if ended else None}
+        )
+
+    def _scan_stop(self, args: _Args) -> Outcome:
+        if (running := self._scanning.latest()) is not None:
+            running.stopping.set()
+        return _outcome([], {})
+
     # --- trash and versions ---------------------------------------------------------------------------------------
 
     def _trash_list(self, args: _Args) -> Outcome:
@@ -421,6 +453,36 @@ class Admin:
             return "/".join((name, *self._core.files.path(OPERATOR, node)))
         except CloudError:
             return f"{name}/{row.name}"
+
+
+class _GivenPerson(msgspec.Struct, forbid_unknown_fields=True):
+    name: str
+    password: str | None = None
+
+
+class _GivenItem(msgspec.Struct, forbid_unknown_fields=True):
+    paths: list[str]
+    people: list[_GivenPerson] = []
+    merge: bool = True
+    known_only: bool = False
+
+
+def scan_items(text: str) -> list[Item]:
+    """The items of a scan order: a JSON array of {paths, people: [{name, password}], merge, known_only}, paths absolute.
+
+    Raises:
+        BadRequest: it is none.
+    """
+    try:
+        given = msgspec.json.decode(text, type=list[_GivenItem])
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise BadRequest(f"scan.start takes a list of items: {error}.") from error
+    if any(not path.startswith("/") for item in given for path in item.paths):
+        raise BadRequest("scan.start takes absolute paths.")
+    return [
+        Item(item.paths, [Person(one.name, one.password) for one in item.people], item.merge, item.known_only)
+        for item in given
+    ]
 
 
 def _outcome(lines: Sequence[str], data: object) -> Outcome:

@@ -56,13 +56,13 @@ class Hashing:
         return self._argon.hash(password)
 
     def matches(self, stored: str | None, password: str) -> bool:
-        """Whether a password is the stored one; None (no such account) takes as long and is never right (S45)."""
+        """Whether a password is the stored one; None (no such account) and "" (none is set) take as long and are never right (S45)."""
         usable = len(password) <= MAX_PASSWORD and encodable(password)
         try:
             self._argon.verify(stored or self._nobody, password if usable else "")
         except (VerificationError, InvalidHashError):
             return False
-        return usable and stored is not None
+        return usable and bool(stored)
 
     def is_weak(self, stored: str) -> bool:
         """Whether the string was made with less than today's settings and shall be made anew."""

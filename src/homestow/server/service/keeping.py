@@ -10,8 +10,10 @@ from homestow.server.service.accounts import Accounts
 from homestow.server.service.admin import Admin
 from homestow.server.service.backup import Backup
 from homestow.server.service.core import Core
+from homestow.server.service.merging import Merging
 from homestow.server.service.outside import Outside
 from homestow.server.service.roots import Roots
+from homestow.server.service.scanning import ReadMedia, Scanning
 from homestow.server.service.stopping import Stopping
 from homestow.server.service.upkeep import Upkeep
 from homestow.server.service.verify import Verify
@@ -45,6 +47,7 @@ class Keeping:
 def make_keeping(
     core: Core, outside: Outside, accounts: Accounts, account_rows: AccountRows, roots: Roots, copies: Copies,
     clock: Clock, policy: Retention, rescan_s: float, watch: bool, backup_key: bytes | None,
+    read_media: ReadMedia | None = None,
 ) -> Keeping:  # fmt: skip
     """Put it together.
 
@@ -52,11 +55,15 @@ def make_keeping(
         rescan_s: seconds between full comparisons with the disk, 0 for none after the first.
         watch: take hints about outside changes where the store gives them.
         backup_key: seals backups; None leaves them unsealed.
+        read_media: reads what a scan leaves to be read; None: nothing is.
     """
+    merging = Merging(core.catalogue, roots, core.committer, clock)
+    merging.settle()
     verify = Verify(core.catalogue, roots, core.committer, outside, copies, clock)
     backup = Backup(core.catalogue, roots, core.committer, outside, copies, clock, backup_key)
+    scanning = Scanning(accounts, roots, outside, merging, read_media)
     return Keeping(
-        admin=Admin(core, accounts, roots, outside, verify, backup),
+        admin=Admin(core, accounts, roots, outside, verify, backup, scanning),
         verify=verify,
         backup=backup,
         upkeep=Upkeep(core, accounts, account_rows, roots, clock, policy),

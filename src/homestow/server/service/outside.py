@@ -75,6 +75,10 @@ class Found:
         return self.new + self.edited + self.moved + self.gone
 
 
+Tell = Callable[[int], None]
+"""Hears how many entries were looked at so far."""
+
+
 class _Unsettled(NamedTuple):
     """A file of the disk that is not simply the node lying there: `row` is that node, if any."""
 
@@ -373,7 +377,7 @@ class Outside:
         """How many files of a root are missing and wait for its owner's word; 0 when none do."""
         return self._brake.held(root)
 
-    def rescan(self, root: RootId, accept_deletes: bool = False) -> Found:
+    def rescan(self, root: RootId, accept_deletes: bool = False, tell: Tell | None = None) -> Found:
         """Compare a whole root with the disk and record every difference.
 
         A root whose folder is not there, or is another one (no disk mounted), is marked away, and nothing is deleted;
@@ -381,32 +385,42 @@ class Outside:
 
         Args:
             accept_deletes: the owner said that what is missing was meant to go.
+            tell: called now and then with how many entries were looked at; what it raises ends the comparison.
 
         Raises:
             NotFound: there is no such root.
             Busy: the server stops; what was recorded stays, nothing was taken for deleted.
             StorageFull, StorageFailed: the database failed; what was recorded stays.
         """
-        found = self._compare(root, None, accept_deletes)
+        found = self._compare(root, None, accept_deletes, tell=tell)
         if not found.away:
             self._roots.note_scanned(root)
         return found
 
-    def look(self, root: RootId, folders: Collection[Location]) -> Found:
+    def look(self, root: RootId, folders: Collection[Location], deep: bool = False, tell: Tell | None = None) -> Found:
         """Compare some folders with the disk; of one that we do not know, the nearest known one above it.
+
+        Args:
+            deep: also all folders in them.
+            tell: as in `rescan`.
 
         Raises:
             NotFound, StorageFull, StorageFailed: as `rescan`.
         """
-        return self._compare(root, folders)
+        return self._compare(root, folders, deep=deep, tell=tell)
 
-    def _compare(self, root: RootId, folders: Collection[Location] | None, accept_deletes: bool = False) -> Found:
+    def _compare(
+        self, root: RootId, folders: Collection[Location] | None, accept_deletes: bool = False, deep: bool = False,
+        tell: Tell | None = None,
+    ) -> Found:  # fmt: skip
         with self._lock:
             one_at_a_time = self._comparing.setdefault(root, threading.Lock())
         with one_at_a_time:
-            return self._compare_alone(root, folders, accept_deletes)
+            return self._compare_alone(root, folders, accept_deletes, deep, tell)
 
-    def _compare_alone(self, root: RootId, folders: Collection[Location] | None, accept_deletes: bool) -> Found:
+    def _compare_alone(
+        self, root: RootId, folders: Collection[Location] | None, accept_deletes: bool, deep: bool, tell: Tell | None
+    ) -> Found:
         try:
             store = self._roots.present(root)
         except StorageFailed as error:
@@ -420,7 +434,7 @@ class Outside:
         scan = _Scan(root, store, self._catalogue, self._clock.now_ns(), fresh, self.stopping)
         with _no_collector() if fresh else nullcontext():
             try:
-                self._walk(scan, self._starts(store, top.id, folders), everything=folders is None)
+                self._walk(scan, self._starts(store, top.id, folders), deep or folders is None, tell)
             except _RootGone as error:
                 self._roots.set_away(root, True)
                 scan.found.skip((), str(error))
@@ -451,7 +465,7 @@ class Outside:
             starts[node] = Folder(node, location[: len(known)])
         return starts.values()
 
-    def _walk(self, scan: _Scan, starts: Iterable[Folder], everything: bool) -> None:
+    def _walk(self, scan: _Scan, starts: Iterable[Folder], everything: bool, tell: Tell | None) -> None:
         """Compare folders and what is new in them; with `everything` also the folders in them that we know.
 
         What is adopted goes in level by level, so that places, ordered by parents' ids, are added at the end.
@@ -460,6 +474,8 @@ class Outside:
         following = waiting.popleft if scan.fresh else waiting.pop
         while waiting:
             self.stopping.check()
+            if tell is not None:
+                tell(scan.found.seen)
             for inner in scan.look(following()):
                 if everything or not inner.same:
                     waiting.append(inner)

@@ -7,7 +7,7 @@ forgotten on every change, so that what is taken away is gone at once.
 import logging
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from homestow.server.ports.accounts import Account
 from homestow.server.ports.accounts import Accounts as AccountRows
 from homestow.server.ports.catalogue import Catalogue, new_row
 from homestow.server.ports.clock import Clock
+from homestow.server.ports.content import Location
 from homestow.server.ports.journal import Note
 from homestow.server.ports.roots import Root, RootState
 from homestow.server.ports.roots import Roots as RootRows
@@ -131,6 +132,14 @@ class Roots(RootStores):
         require(self.rights(who.account, root), Rights.READ)
         return self._accounts.members(root)
 
+    def member_list(self, root: RootId) -> list[tuple[Account, Rights]]:
+        """A root's members by name, for the server itself."""
+        return self._accounts.members(root)
+
+    def files_in(self, root: RootId) -> int:
+        """How many files are known in a root, those in the trash included."""
+        return self._catalogue.usage([root])[root].files
+
     def set_member(self, who: Principal, root: RootId, user: str, rights: Rights) -> list[tuple[Account, Rights]]:
         """Give or take rights; by owners of the root, and nobody loses the last owner.
 
@@ -163,11 +172,16 @@ class Roots(RootStores):
             folder = self._make_folder(account)
             return self._add(account.name, str(folder), account.id, [(account.id, Rights.OWN)])
 
-    def add(self, name: str, folder: str, members: Sequence[tuple[str, Rights]]) -> Root:
+    def add(
+        self, name: str, folder: str, members: Sequence[tuple[str, Rights]], around: Collection[RootId] = ()
+    ) -> Root:
         """Adopt an existing folder as a root: nothing is copied and nothing written into it.
 
         A folder that was a root before comes back as that root, with its trash and versions. What is in the folder is
         found by `outside.Outside.rescan`.
+
+        Args:
+            around: roots that lie in the folder and will become folders of the new one (`service.merging`).
 
         Raises:
             BadName: the name cannot be.
@@ -182,7 +196,8 @@ class Roots(RootStores):
             raise BadRequest(f"{folder} is not a folder on this machine; make it first.")
         with self._lock:
             before = self._rows.root_in(path)
-            self._refuse_overlap(path, before if before and before.state is RootState.AWAY else None)
+            back = {before.id} if before is not None and before.state is RootState.AWAY else set()
+            self._refuse_overlap(path, back | set(around))
             if before is None:
                 return self._add(name, path, SYSTEM, wanted)
             self._rows.rename_root(before.id, name)
@@ -207,6 +222,29 @@ class Roots(RootStores):
             self.forget_cached()
         log.info("root removed", extra={"root": row.id, "root_name": row.name})
         return row
+
+    def grafted(self, root: RootId) -> None:
+        """A root became a folder of another one: its store is closed, and nothing remembered of it counts any more."""
+        with self._lock:
+            self._close(root)
+            self.forget_cached()
+
+    def left_over(self) -> list[tuple[Root, RootId, Location]]:
+        """Folders of removed roots that lie in another one now: the removed root, the other one, where it lies there."""
+        found = []
+        for gone in self._rows.removed_roots():
+            for row in self._rows.roots():
+                if _within(gone.folder, row.folder) and gone.folder != row.folder and row.state is RootState.PRESENT:
+                    found.append((gone, row.id, tuple(os.path.relpath(gone.folder, row.folder).split("/"))))
+        return found
+
+    def holding(self, path: str) -> Root | None:
+        """The root in whose folder a path (links resolved) lies, or whose folder it is."""
+        return next((row for row in self._rows.roots() if _within(path, row.folder)), None)
+
+    def inside(self, path: str) -> list[Root]:
+        """The roots whose folders lie below a path (links resolved)."""
+        return [row for row in self._rows.roots() if _within(row.folder, path) and row.folder != path]
 
     def leave(self, account: AccountId) -> list[Root]:
         """Make the own roots of an account that is being removed nobody's; they stay on disk. Which they were."""
@@ -293,14 +331,14 @@ class Roots(RootStores):
     def _own(self) -> Path:
         return (self._files.parent if self._data is None else self._data).resolve()
 
-    def _refuse_overlap(self, path: str, but: Root | None) -> None:
+    def _refuse_overlap(self, path: str, but: Collection[RootId]) -> None:
         own, files = self._own(), self._files.resolve()
         if _within(str(own), path) or _within(str(files), path):
             raise RootsOverlap(f"{path} holds the server's own data folder; choose a folder beside it.")
         if any(_within(path, str(folder)) for folder in (own, files)) and Path(path).parent != files:
             raise RootsOverlap(f"{path} lies in the server's own data folder; choose a folder outside of it.")
         for row in self._rows.roots():
-            if but is not None and row.id == but.id:
+            if row.id in but:
                 continue
             if _within(path, row.folder) or _within(row.folder, path):
                 raise RootsOverlap(

@@ -53,6 +53,10 @@ class SqlRoots:
         """All roots that were not removed."""
         return self._all(_ROOT + " WHERE state <> 'removed' ORDER BY id", ())
 
+    def removed_roots(self) -> list[Root]:
+        """All roots that were removed."""
+        return self._all(_ROOT + " WHERE state = 'removed' ORDER BY id", ())
+
     def rename_root(self, root: RootId, name: str) -> str:
         """Give another name, numbered when taken."""
         with self._writing() as run:

@@ -185,6 +185,22 @@ class SqlRows(Reads):
         self._do(sql.SET_LOCATION, (loc_parent, loc_name, node))
         self._paths_changed()
 
+    def graft(self, root: RootId, into: RootId, parent: NodeId, name: str) -> int:
+        """Another root's nodes from now on."""
+        (count,) = self._one(sql.GRAFT_COUNT, (root,))
+        first = self.take_numbers(count, {parent})
+        try:
+            self._writing.execute(sql.GRAFT_TOP, (parent, name, root)).fetchall()
+        except sqlite3.IntegrityError as error:
+            raise _taken(error) from error
+        self._do(sql.GRAFT_NODES, (into, first, first + count - 1, first, root))
+        for statement in (sql.GRAFT_UPLOADS, sql.GRAFT_ROOT, sql.GRAFT_MEMBERS):
+            self._do(statement, (root,))
+        self.recount(root)
+        self.recount(into)
+        self._paths_changed()
+        return int(count)
+
     def bump(self, nodes: Iterable[tuple[NodeId, int]]) -> None:
         """Numbers of last changes."""
         self._do_all(sql.SET_CHANGE, [(change, change, node) for node, change in nodes])

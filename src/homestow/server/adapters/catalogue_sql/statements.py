@@ -146,3 +146,13 @@ CHARGE = (
     "files = files + excluded.files"
 )
 SET_USAGE = "REPLACE INTO usage (root, live, kept, reserved, files) VALUES (?, ?, ?, ?, ?)"
+
+GRAFT_COUNT = "SELECT count(*) FROM nodes WHERE root = ?"
+GRAFT_TOP = "UPDATE nodes SET parent = ?, name = ? WHERE root = ? AND parent IS NULL RETURNING id"
+GRAFT_NODES = (
+    "UPDATE nodes SET root = ?, change = ? + at.n, below = CASE kind WHEN 'folder' THEN ? ELSE ? + at.n END"
+    " FROM (SELECT id, row_number() OVER (ORDER BY id) - 1 AS n FROM nodes WHERE root = ?) AS at WHERE nodes.id = at.id"
+)
+GRAFT_UPLOADS = "DELETE FROM uploads WHERE root = ?"
+GRAFT_ROOT = "UPDATE roots SET state = 'removed', owner = 0 WHERE id = ?"
+GRAFT_MEMBERS = "DELETE FROM members WHERE root = ?"
