@@ -253,6 +253,19 @@ def test_times_are_kept_as_far_as_the_disk_can(store: Content, mtime_ns: int) ->
     assert store.publish("k2", FILE, True, mtime_ns).stat.mtime_ns == mtime_ns
 
 
+@pytest.mark.parametrize("mtime_ns", [-(2**80), -3_000_000_000_000_000_001, -(2**63), 2**63 - 1, 2**80])
+@pytest.mark.parametrize("replace", [False, True])
+def test_what_was_published_is_not_taken_for_edited(store: Content, mtime_ns: int, replace: bool) -> None:
+    """The facts told are those of the next look, also where the disk cannot bear the time and takes the nearest it has."""
+    if replace:
+        put(store, FILE, b"old")
+    store.stage_small("k2", b"new")
+    store.sync_staged(["k2"], {"k2": mtime_ns})
+    published = store.publish("k2", FILE, replace, mtime_ns)
+    assert published.stat == store.look(FILE)
+    assert store.set_mtime(FILE, mtime_ns) == store.look(FILE)
+
+
 @pytest.mark.parametrize("mtime_ns", [2**80, -(2**80)])
 def test_impossible_times_do_no_harm(store: Content, mtime_ns: int) -> None:
     """A time no disk can bear becomes one it can, and the content is published."""

@@ -1,6 +1,7 @@
 """The cycle on computers in memory: what is transferred, what survives faults, and how a run ends."""
 
 import errno
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -33,6 +34,29 @@ def test_two_computers_show_the_same() -> None:
     assert seen is not None
     assert mine is not None
     assert seen.stamp.mtime_ns == mine.stamp.mtime_ns
+
+
+@pytest.mark.parametrize("ways", [("A", "B"), ("B", "A")])
+def test_times_that_a_disk_cannot_bear_are_no_changes(ways: tuple[str, str]) -> None:
+    """R26: a file from before 1901 is sent and fetched once, with the time it has, and then there is nothing to do."""
+    server, clock = MemoryServer(), SimClock()
+    computers = {name: wired(name, server, clock) for name in ways}
+    old, plain = computers["A"][0], computers["B"][0]
+    old.disk.kind = replace(old.disk.kind, first_mtime_ns=-(2**63))
+    writer, reader = computers[ways[0]][0], computers[ways[1]][0]
+    long_ago = -3 * 10**18
+    writer.disk.write(at("a"), b"1", long_ago)
+    settle(writer, reader, rounds=2)
+    for computer, wire in computers.values():
+        before = wire.mutations()
+        computer.restart()
+        assert computer.sync().counts == Counts()
+        assert wire.mutations() == before
+    seen = {name: computer.tree.look(at("a")) for name, (computer, _) in computers.items()}
+    assert [one.stamp.mtime_ns for one in seen.values() if one is not None] == (
+        [long_ago, -(2**31) * 10**9] if ways[0] == "A" else [-(2**31) * 10**9] * 2
+    )
+    assert plain.files() == {"a": b"1"}
 
 
 def test_done_means_done() -> None:

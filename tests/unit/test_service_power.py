@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from tests.unit.core_program import Acks, Told, check, program
 from tests.unit.core_world import World
+from tests.unit.core_world import world as open_world
 
 from homestow.server.adapters.memory_disk import Crash
 from homestow.values.faults import arm
@@ -62,6 +63,21 @@ def run(place: Path, cut_at: int, chance: random.Random, plain: bool) -> list[st
     finally:
         world.close()
     return reached
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_a_time_the_disk_cannot_bear_is_no_change(tmp_path: Path, on_disk: bool) -> None:
+    """A file from before 1901 keeps its time for everybody, and nobody takes it for edited on the server's disk."""
+    long_ago = -3 * 10**18
+    with open_world(tmp_path, on_disk=on_disk) as world:
+        node = world.put("a", b"1", mtime_ns=long_ago)
+        before = world.catalogue.last()
+        world.clock.ns += 60_000_000_000
+
+        world._outside(world.core.committer).look(world.root, [()])
+
+        assert world.catalogue.last() == before
+        assert world.core.files.node(world.anna, node.id).mtime_ns == long_ago
 
 
 @pytest.mark.parametrize("plain", [False, True], ids=["disk", "plain disk"])

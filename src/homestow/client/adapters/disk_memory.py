@@ -28,12 +28,16 @@ _OP_NS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class DiskKind:
-    """What sort of filesystem it is; `has_ctime` False gives 0 as change time, as on some network disks."""
+    """What sort of filesystem it is; `has_ctime` False gives 0 as change time, as on some network disks.
+
+    `first_mtime_ns` is the earliest time a file can bear: December 1901 on ext4.
+    """
 
     folds_case: bool = False
     normalises: bool = False
     stable_inodes: bool = True
     mtime_step_ns: int = 1
+    first_mtime_ns: int = -(2**31) * 10**9
     has_ctime: bool = True
 
 
@@ -421,6 +425,7 @@ class _Disk:
         self._tell(folder.number)
 
     def _coarse(self, time_ns: int) -> int:
+        time_ns = max(time_ns, self.kind.first_mtime_ns)
         return time_ns - time_ns % self.kind.mtime_step_ns
 
     def _tick(self) -> int:

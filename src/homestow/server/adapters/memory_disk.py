@@ -17,6 +17,9 @@ from typing import Final
 from homestow.server.ports.content import EntryKind, Stat
 
 BLOCK: Final = 4096
+_EARLIEST_NS: Final = -(2**31) * 10**9
+_LATEST_NS: Final = (2**34 - 2**31) * 10**9 - 1
+"""As ext4 with inodes of 256 bytes: December 1901 to May 2446."""
 _MOST_NAME_BYTES: Final = 255
 
 
@@ -112,7 +115,7 @@ class MemoryDisk:
 
     def rounded(self, time_ns: int) -> int:
         """A time as this disk keeps it."""
-        return time_ns // self._time_step_ns * self._time_step_ns
+        return max(_EARLIEST_NS, min(_LATEST_NS, time_ns)) // self._time_step_ns * self._time_step_ns
 
     @property
     def free_bytes(self) -> int:

@@ -57,12 +57,13 @@ def clamped(mtime_ns: int) -> int:
 
 
 def published_stat(folder_fd: int, name: bytes, staged: os.stat_result, mtime_ns: int | None, stable: bool) -> Stat:
-    """Facts of what was just published from a file that was `staged`.
+    """Facts of what was just published from a file that was `staged`, with the time it was asked to bear as far as this disk
+    can (ext4 begins in 1901).
 
     Where somebody replaced or changed it in the last moment: facts from before, so that whoever compares later sees a
     difference and does not take the other content for ours.
     """
-    when = staged.st_mtime_ns if mtime_ns is None else clamped(mtime_ns)
+    when = staged.st_mtime_ns
     try:
         now = disk_calls.facts_at(folder_fd, name)
     except FileNotFoundError:
