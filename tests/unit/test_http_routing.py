@@ -84,7 +84,7 @@ def test_secret_parameters_make_the_route_confidential() -> None:
     assert not plain.route.confidential
 
 
-@pytest.mark.parametrize("pattern", ["a", "/{x}/{x}", "/{rest:path}/more", "/a{x}", "/{x:float}", "/{1}"])
+@pytest.mark.parametrize("pattern", ["a", "/{x}/{x}", "/{rest:path}/more", "/{x}a", "/a{x:int}", "/{x:float}", "/{1}"])
 def test_malformed_patterns_are_refused(pattern: str) -> None:
     """A pattern that cannot work is an error when the server is put together, not when somebody calls."""
     with pytest.raises(ValueError):  # noqa: PT011 - any message will do

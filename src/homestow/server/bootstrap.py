@@ -19,7 +19,9 @@ from homestow.server.adapters.catalogue_sql.accounts import SqlAccounts
 from homestow.server.adapters.catalogue_sql.catalogue import SqlCatalogue
 from homestow.server.adapters.catalogue_sql.copies import SqlCopies
 from homestow.server.adapters.catalogue_sql.database import Database
+from homestow.server.adapters.catalogue_sql.extras import SqlExtras
 from homestow.server.adapters.catalogue_sql.roots import SqlRoots
+from homestow.server.adapters.catalogue_sql.sessions import SqlSessions
 from homestow.server.adapters.clock_system import SystemClock
 from homestow.server.adapters.content_tree import TreeContent
 from homestow.server.ports.content import Content
@@ -28,6 +30,8 @@ from homestow.server.service.accounts import Accounts
 from homestow.server.service.committer import Committer
 from homestow.server.service.core import Core, make_core
 from homestow.server.service.hashing import Hashing
+from homestow.server.service.isync import Isync, IsyncRows, make_isync
+from homestow.server.service.isync_infos import NoFacts
 from homestow.server.service.keeping import Keeping, make_keeping
 from homestow.server.service.outside import Outside
 from homestow.server.service.restore import Restored, restore
@@ -50,6 +54,7 @@ class House:
     core: Core
     services: Services
     keeping: Keeping
+    isync: Isync
 
 
 def own_roots(folder: DataFolder, settings: Settings) -> Path:
@@ -92,6 +97,7 @@ def open_house(data: Path, settings: Settings) -> Iterator[House]:
             finally:
                 house.core.close()
                 house.services.roots.close()
+                house.isync.close()
         finally:
             database.close()
 
@@ -133,7 +139,10 @@ def _build(folder: DataFolder, settings: Settings, database: Database) -> House:
         clock=clock,
         answers=core.answers,
     )
-    return House(folder, settings, database, core, services, keeping)
+    extras = SqlExtras(database)
+    rows = IsyncRows(account_rows, extras, extras, SqlSessions(database), NoFacts(), extras)
+    isync = make_isync(core, services, rows, clock, most=settings.online_limit, idle_s=settings.online_seconds)
+    return House(folder, settings, database, core, services, keeping, isync)
 
 
 def _boot_id() -> str:
@@ -193,6 +202,8 @@ class Server:
         from homestow.server.fronts.api.front import add_routes
         from homestow.server.fronts.http.routing import Router
         from homestow.server.fronts.http.serving import HttpServer, Tls
+        from homestow.server.fronts.isync.binding import Desk
+        from homestow.server.fronts.isync.front import add_routes as add_isync
 
         settings = self._house.settings
         host, port = parse_address(settings.http, "http:")
@@ -208,6 +219,7 @@ class Server:
         router = Router()
         bench = Bench(self._house.services, border)
         feed = add_routes(router, bench)
+        add_isync(router, Desk(self._house.isync, border, settings.public_url))
         server = HttpServer(router, proxies=settings.trusted_proxies, express=SmallContents(bench))
         try:
             address = await server.listen_tcp(host, port, tls=tls)

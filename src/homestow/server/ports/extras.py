@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
 
+from homestow.server.ports.catalogue import NodeRow
 from homestow.values.ids import AccountId, NodeId, RootId, UploadId
 
 
@@ -89,11 +90,24 @@ class ExtrasRows(Protocol):
     def in_folder(self, folder: NodeId) -> list[Extras]:
         """Rows of files on their way into a folder."""
 
+    def unfinished_in(self, folders: Collection[NodeId]) -> dict[NodeId, int]:
+        """How many files are on their way into each folder; those with none are left out."""
+
     def drop_orphans(self, limit: int) -> int:
-        """Remove rows that have neither a node nor an upload; how many."""
+        """Remove rows that have neither a node nor an upload; how many. Rows of people without an account go with them."""
 
     def person(self, account: AccountId) -> Person:
         """What is kept about an account."""
 
     def set_person(self, person: Person) -> None:
         """Keep it."""
+
+
+class Folders(Protocol):
+    """Folders as a tree without its files, however many there are."""
+
+    def folders_in(self, parents: Collection[NodeId]) -> list[NodeRow]:
+        """Live folders that stand directly in folders, by id."""
+
+    def count_folders_in(self, parents: Collection[NodeId]) -> dict[NodeId, int]:
+        """How many folders stand directly in each; those with none are left out."""

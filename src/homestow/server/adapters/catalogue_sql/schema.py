@@ -75,6 +75,8 @@ sa.Index(
 sa.Index(
     "nodes_digest", nodes.c.digest, sqlite_where=nodes.c.size >= 65536, postgresql_where=nodes.c.size >= 65536
 )  # fmt: skip
+_folder = sa.and_(nodes.c.kind == "folder", nodes.c.gone == 0)
+sa.Index("nodes_folders", nodes.c.parent, sqlite_where=_folder, postgresql_where=_folder)
 sa.Index("nodes_trash", nodes.c.root, nodes.c.gone, sqlite_where=nodes.c.gone > 0, postgresql_where=nodes.c.gone > 0)
 sa.Index("nodes_top", nodes.c.root, sqlite_where=nodes.c.parent.is_(None), postgresql_where=nodes.c.parent.is_(None))
 

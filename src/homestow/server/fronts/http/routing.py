@@ -59,12 +59,16 @@ class _Node:
     routes: dict[str, Route] = field(default_factory=dict)
     literal: dict[str, "_Node"] = field(default_factory=dict)
     number: "_Node | None" = None
+    begins: dict[str, "_Node"] = field(default_factory=dict)
     text: "_Node | None" = None
     rest: dict[str, Route] = field(default_factory=dict)
 
 
 class Router:
-    """Patterns and their handlers. Literal segments win over `{x:int}`, that over `{x}`, and all over `{x:path}`."""
+    """Patterns and their handlers.
+
+    Literal segments win over `{x:int}`, that over `begin{x}`, that over `{x}`, and all over `{x:path}`.
+    """
 
     def __init__(self) -> None:
         self._root = _Node()
@@ -74,8 +78,9 @@ class Router:
         """Let `handler` answer `method` ("*": any other) on paths like `pattern`.
 
         A pattern is segments such as `/api/v1/nodes/{node}/parts/{number:int}`. `{x}` takes one segment that is not
-        empty, `{x:int}` one of up to 18 digits, `{x:secret}` one that no log may show, and `{x:path}`, last only, the
-        rest, perhaps empty, with slashes. GET answers HEAD too unless HEAD has its own handler.
+        empty, `{x:int}` one of up to 18 digits, `{x:secret}` one that no log may show, `begin{x}` what follows that
+        beginning of a segment, at least one character, and `{x:path}`, last only, the rest, perhaps empty, with slashes.
+        GET answers HEAD too unless HEAD has its own handler.
 
         Raises:
             ValueError: the pattern is malformed, or method and pattern are taken.
@@ -86,7 +91,7 @@ class Router:
         segments = pattern[1:].split("/")
         table: dict[str, Route] | None = None
         for number, segment in enumerate(segments):
-            name, kind = _parameter(segment)
+            begin, name, kind = _parameter(segment)
             if name is None:
                 node = node.literal.setdefault(segment, _Node())
                 continue
@@ -100,6 +105,8 @@ class Router:
                 table = node.rest
             elif kind is Kind.INT:
                 node.number = node = node.number or _Node()
+            elif begin:
+                node = node.begins.setdefault(begin, _Node())
             else:
                 node.text = node = node.text or _Node()
         if table is None:
@@ -127,15 +134,18 @@ class Router:
         return WrongMethod(tuple(sorted(allowed | {"OPTIONS"} | ({"HEAD"} if "GET" in allowed else set()))))
 
 
-def _parameter(segment: str) -> tuple[str | None, Kind]:
-    if not (segment.startswith("{") and segment.endswith("}")):
-        if "{" in segment or "}" in segment:
+def _parameter(segment: str) -> tuple[str, str | None, Kind]:
+    begin, brace, rest = segment.partition("{")
+    if not (brace and rest.endswith("}")):
+        if brace or "}" in segment:
             raise ValueError(f"{segment} mixes text and parameters")
-        return None, Kind.TEXT
-    name, _, kind = segment[1:-1].partition(":")
+        return "", None, Kind.TEXT
+    name, _, kind = rest[:-1].partition(":")
     if not name.isidentifier():
         raise ValueError(f"{name!r} cannot name a parameter")
-    return name, Kind(kind or "text")
+    if begin and kind:
+        raise ValueError(f"{segment}: after a beginning comes plain text")
+    return begin, name, Kind(kind or "text")
 
 
 def _choose(routes: dict[str, Route], method: str) -> Route | None:
@@ -148,7 +158,7 @@ def _choose(routes: dict[str, Route], method: str) -> Route | None:
 def _walk(
     node: _Node, segments: list[str], at: int, values: tuple[str, ...], method: str, allowed: set[str]
 ) -> Match | None:
-    """Depth first, the most literal child first; each node has at most three children to try for a segment."""
+    """Depth first, the most literal child first; each node has few children to try for a segment."""
     if at == len(segments):
         found = _matched(node.routes, method, values, allowed)
         if found is not None:
@@ -164,6 +174,12 @@ def _walk(
             found = _walk(node.number, segments, at + 1, (*values, segment), method, allowed)
             if found is not None:
                 return found
+        for begin, child in node.begins.items():
+            value = _decoded(segment[len(begin) :]) if segment.startswith(begin) else None
+            if value:
+                found = _walk(child, segments, at + 1, (*values, value), method, allowed)
+                if found is not None:
+                    return found
         if node.text is not None and segment:
             value = _decoded(segment)
             if value is not None:

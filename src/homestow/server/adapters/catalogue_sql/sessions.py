@@ -1,0 +1,102 @@
+"""Sessions as rows of SQLite."""
+
+import sqlite3
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from homestow.server.adapters.catalogue_sql.database import Database, translated
+from homestow.server.ports.accounts import Account
+from homestow.server.ports.sessions import Session
+from homestow.values.ids import AccountId, DeviceId
+
+_FIND: Final = (
+    "SELECT s.token, s.account, s.device, s.front, s.created_ns, s.seen_ns, s.idle_ns,"
+    " a.id, a.name, a.admin, a.password, a.quota, a.created_ns"
+    " FROM sessions s JOIN devices d ON d.id = s.device AND d.account = s.account JOIN accounts a ON a.id = s.account"
+    " WHERE s.token = ? AND s.front = ?"
+)
+_ENDED: Final = (
+    "SELECT token, device FROM sessions WHERE front = ?1 AND (seen_ns + idle_ns < ?2"
+    " OR NOT EXISTS (SELECT 1 FROM devices WHERE devices.id = sessions.device))"
+)
+_LONGEST_UNUSED: Final = (
+    "SELECT token, device FROM sessions WHERE front = ?1 AND token <> ?2 ORDER BY seen_ns, created_ns LIMIT max(0,"
+    " (SELECT count(*) FROM sessions WHERE front = ?1) - ?3)"
+)
+
+
+class SqlSessions:
+    """`ports.sessions.Sessions` over one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, session: Session, most: int, now_ns: int) -> int:
+        """Store a new one."""
+        with self._writing() as run:
+            ended = _end(run, run.execute(_ENDED, (session.front, now_ns)).fetchall())
+            run.execute(
+                "INSERT INTO sessions (token, account, device, front, created_ns, seen_ns, idle_ns)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    session.token, session.account, session.device, session.front, session.created_ns, session.seen_ns,
+                    session.idle_ns,
+                ),
+            )  # fmt: skip
+            return ended + _end(run, run.execute(_LONGEST_UNUSED, (session.front, session.token, most)).fetchall())
+
+    def find(self, token: bytes, front: str) -> tuple[Session, Account] | None:
+        """The session of a token's hash with its account."""
+        try:
+            row = self._database.reader().execute(_FIND, (token, front)).fetchone()
+        except sqlite3.Error as error:
+            raise translated(error) from error
+        if row is None:
+            return None
+        hashed, account, device, of, created_ns, seen_ns, idle_ns, *rest = row
+        number, name, admin, password, quota, made_ns = rest
+        return (
+            Session(bytes(hashed), AccountId(account), DeviceId(device), of, created_ns, seen_ns, idle_ns),
+            Account(AccountId(number), name, bool(admin), password, quota, made_ns),
+        )
+
+    def note_seen(self, seen: Collection[tuple[bytes, int]]) -> None:
+        """Remember when sessions were last used."""
+        with self._writing(relaxed=True) as run:
+            run.executemany(
+                "UPDATE sessions SET seen_ns = max(seen_ns, ?) WHERE token = ?", [(at, token) for token, at in seen]
+            )
+            run.executemany(
+                "UPDATE devices SET seen_ns = max(seen_ns, ?) WHERE id = (SELECT device FROM sessions WHERE token = ?)",
+                [(at, token) for token, at in seen],
+            )
+
+    def remove(self, token: bytes) -> None:
+        """End one, with its device."""
+        with self._writing() as run:
+            _end(run, run.execute("SELECT token, device FROM sessions WHERE token = ?", (token,)).fetchall())
+
+    def count(self, front: str) -> int:
+        """How many there are."""
+        try:
+            (found,) = (
+                self._database.reader().execute("SELECT count(*) FROM sessions WHERE front = ?", (front,)).fetchone()
+            )
+        except sqlite3.Error as error:
+            raise translated(error) from error
+        return int(found)
+
+    @contextmanager
+    def _writing(self, relaxed: bool = False) -> Iterator[sqlite3.Connection]:
+        try:
+            with self._database.write(relaxed) as run:
+                yield run
+        except sqlite3.Error as error:
+            raise translated(error) from error
+
+
+def _end(run: sqlite3.Connection, rows: list[tuple[bytes, int]]) -> int:
+    run.executemany("DELETE FROM sessions WHERE token = ?", [(token,) for token, _ in rows])
+    run.executemany("DELETE FROM devices WHERE id = ?", [(device,) for _, device in rows])
+    return len(rows)

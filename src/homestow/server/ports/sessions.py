@@ -1,0 +1,54 @@
+"""Logins that end by themselves when nobody uses them, as rows: those of the isync calls.
+
+Each belongs to a device of its account and ends with it, so that people see it among their devices and can end it there.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from homestow.server.ports.accounts import Account
+from homestow.values.ids import AccountId, DeviceId
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One login.
+
+    Attributes:
+        token: SHA-256 of the token.
+        front: whose calls it opens; it opens no others.
+        seen_ns: when it was last used, to a minute or a quarter of `idle_ns`.
+        idle_ns: it ends when it was not used for so long.
+    """
+
+    token: bytes = field(repr=False)
+    account: AccountId
+    device: DeviceId
+    front: str
+    created_ns: int
+    seen_ns: int
+    idle_ns: int
+
+
+class Sessions(Protocol):
+    """Sessions as rows. Each method is one transaction; what only says when something was used is relaxed."""
+
+    def add(self, session: Session, most: int, now_ns: int) -> int:
+        """Store a new one; how many ended for it.
+
+        Of its front those end that outlived their time; where there are more than `most` then, the ones unused for longest,
+        never the new one. Their devices are removed with them.
+        """
+
+    def find(self, token: bytes, front: str) -> tuple[Session, Account] | None:
+        """The session of a token's hash with its account; None when there is none, or its device is gone."""
+
+    def note_seen(self, seen: Collection[tuple[bytes, int]]) -> None:
+        """Remember when sessions, and so their devices, were last used."""
+
+    def remove(self, token: bytes) -> None:
+        """End one, with its device; none is no error."""
+
+    def count(self, front: str) -> int:
+        """How many there are, those included that outlived their time and were not looked at since."""
