@@ -1,10 +1,12 @@
 """Content out: every kind of range and condition, over plain and encrypted connections, from files and from blocks."""
 
 import asyncio
+import errno
 import logging
 import os
 import re
 import ssl
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -242,3 +244,77 @@ async def test_a_long_file_lets_others_through(world: World) -> None:
         assert (await other.ask("GET", "/who")).status == 200
 
     assert len((await reading).body) == 1 << 28
+
+
+@pytest.fixture
+async def secure(world: World, certificate: tuple[Path, Path, ssl.SSLContext]) -> Callable[[], Awaitable[Client]]:
+    """Makes encrypted connections."""
+    cert, key, trust = certificate
+    address = await world.server.listen_tcp("127.0.0.1", 0, tls=Tls(cert, key))
+
+    async def connect() -> Client:
+        return await world.connect(tls=trust, address=address)
+
+    return connect
+
+
+@pytest.mark.skipif(not hasattr(os, "RWF_NOWAIT"), reason="this system cannot say what lies in memory")
+@pytest.mark.parametrize("odd", [2, 3, 7])
+async def test_encrypted_content_that_lies_in_memory_in_part(
+    world: World, secure: Callable[[], Awaitable[Client]], odd: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is in memory is sent as it is, what is there in part or not at all is fetched: all bytes, each once."""
+    content = os.urandom(40 * 1024 * 1024 + 5)
+    world.file("f", content)
+    client, calls, real = await secure(), 0, os.preadv
+
+    def sometimes(fd: int, buffers: list[bytearray], at: int, flags: int) -> int:
+        nonlocal calls
+        calls += 1
+        if calls % odd == 0:
+            raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        if calls % odd == 1 and calls % 4 == 0:
+            return real(fd, [memoryview(buffers[0])[: len(buffers[0]) // 2]], at, flags)
+        return real(fd, buffers, at, flags)
+
+    monkeypatch.setattr(os, "preadv", sometimes)
+    for asked, start in (("0-", 0), ("12345-", 12345)):
+        assert (await client.ask("GET", "/file/f", Range=f"bytes={asked}")).body == content[start:]
+
+
+async def test_encrypted_content_that_shrinks_is_never_passed_off_as_whole(
+    world: World, secure: Callable[[], Awaitable[Client]], caplog: pytest.LogCaptureFixture
+) -> None:
+    """When the file is shorter than said, an encrypted connection breaks before the announced length too."""
+    world.file("f", b"x" * 2_999_000)
+    client = await secure()
+    await client.send(b"GET /file/f?claim=3000000 HTTP/1.1\r\nHost: h\r\n\r\n")
+    _, _, body = (await client.closed()).partition(b"\r\n\r\n")
+
+    assert len(body) < 3_000_000
+    assert "became shorter" in caplog.text
+
+
+async def test_a_long_encrypted_file_lets_others_through(
+    world: World, secure: Callable[[], Awaitable[Client]], tmp_path: Path
+) -> None:
+    """While one client reads a large file as fast as it can, another is answered; one that leaves costs nothing."""
+    with world.file("f", b"").open("r+b") as file:
+        file.truncate(1 << 27)
+    before = open_files(tmp_path)
+    fast, other, leaving = await secure(), await secure(), await secure()
+    await leaving.send(b"GET /file/f HTTP/1.1\r\nHost: h\r\n\r\n")
+    await leaving.reader.readexactly(200_000)
+    await leaving.hang_up()
+    await fast.send(b"GET /file/f HTTP/1.1\r\nHost: h\r\n\r\n")
+    reading = asyncio.create_task(fast.answer())
+    answered = 0
+    while not reading.done():
+        assert (await other.ask("GET", "/who")).status == 200
+        answered += 1
+
+    assert len((await reading).body) == 1 << 27
+    assert answered > 10
+    async with asyncio.timeout(20):
+        while open_files(tmp_path) > before:
+            await asyncio.sleep(0.01)
