@@ -223,12 +223,16 @@ def test_verify_backup_and_restore(home: Home) -> None:
     file = home.path / "letter.txt"
     file.write_text("dear")
     backup, again = home.path / "backup", home.path / "again"
+    home.data.mkdir(mode=0o700, exist_ok=True)
+    (home.data / "homestow.toml").write_text("signup = true\n")
     with home.server() as server:
         home.fine("user", "add", "anna", "--data", home.data)
         home.fine("put", "-s", server.url, "-u", "anna", file, "anna/")
         home.fine("verify", "--data", home.data)
         home.fine("backup", backup, "--data", home.data)
-    home.fine("restore", backup, "--data", again)
+        assert "1 older backup removed" in home.fine("backup", backup, "--keep", 1, "--data", home.data).out
+    assert "homestow.toml is back." in home.fine("restore", backup, "--data", again).out.splitlines()
+    assert "signup = true" in (again / "homestow.toml").read_text()
     assert (again / "files" / "anna" / "letter.txt").read_text() == "dear"
     home.fine("verify", "--data", again)
     ran = home.run("restore", backup, "--data", again)

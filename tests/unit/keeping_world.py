@@ -33,7 +33,7 @@ class House(World):
         self.copies = SqlCopies(database)
         self.keeping = make_keeping(
             self.core, self.outside, self.accounts, self.account_rows, self.roots, self.copies, self.clock, Retention(),
-            3600.0, True, None,
+            3600.0, True, None, data=data,
         )  # fmt: skip
 
     def put(self, path: str, data: bytes) -> Node:

@@ -51,7 +51,7 @@ def renew(copy: Copy) -> None:
 
 
 def bring_back(source: Path, data: Path, key: bytes | None = None) -> Restored:
-    data.mkdir(parents=True)
+    data.mkdir(parents=True, exist_ok=True)
     (data / "lock").touch()
     nothing = Database.open(None)
     try:

@@ -55,10 +55,13 @@ def repair(data: Path) -> int:
     return _judged(give(data, "repair", {}))
 
 
-@click.command(cls=Command, example="homestow backup /mnt/backup/homestow --data /srv/homestow")
+@click.command(cls=Command, example="homestow backup /mnt/backup/homestow --keep 30 --data /srv/homestow")
 @click.argument("target", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--keep", type=click.IntRange(min=1), metavar="N", help="Remove older backups: N stay, the new one among them."
+)
 @data_option
-def backup(target: Path, data: Path) -> int:
+def backup(target: Path, keep: int | None, data: Path) -> int:
     """Back up the whole data folder and all roots into DIR, also while the server runs.
 
     DIR may hold earlier backups: then only what is new is copied, and each of them stays whole.
@@ -66,7 +69,7 @@ def backup(target: Path, data: Path) -> int:
     Exits with 0 when everything is in it, with 1 when something could not be read; each such thing is named.
     """
     where = target.expanduser().absolute()
-    done = give(data, "backup", {"target": str(where)})
+    done = give(data, "backup", {"target": str(where), "keep": keep})
     for line in done.lines:
         print(shown(line))
     return LEFT if msgspec.json.decode(done.data, type=_Kept).missing else FINE
@@ -92,6 +95,9 @@ def restore(source: Path, data: Path) -> int:
     print(
         f"{counted(done.files, 'file')} {'is' if done.files == 1 else 'are'} back. Log in anew on every computer; start the server."
     )
+    key = "; its backup_key is not in it, put yours in again" if done.sealed else ""
+    for name in done.settings:
+        print(f"{name} is back{key if name.endswith('.toml') else ''}.")
     for line in done.missing:
         print(shown(f"not in the backup: {line}"), file=sys.stderr)
     return LEFT if done.missing else FINE

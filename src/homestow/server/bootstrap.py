@@ -125,6 +125,7 @@ def _build(folder: DataFolder, settings: Settings, database: Database) -> House:
     keeping = make_keeping(
         core, watched, accounts, account_rows, roots, SqlCopies(database), clock, settings.retention(),
         settings.rescan_minutes * 60.0, settings.watch, None if key is None else key.reveal().encode(),
+        data=folder.path,
     )  # fmt: skip
     services = Services(
         accounts=accounts,

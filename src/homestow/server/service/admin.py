@@ -31,6 +31,7 @@ from homestow.server.ports.roots import Root, RootState
 from homestow.server.rules.access import Principal, Rights
 from homestow.server.service.accounts import Accounts
 from homestow.server.service.backup import Backup
+from homestow.server.service.backup_pruning import Pruned
 from homestow.server.service.core import Core
 from homestow.server.service.outside import Outside
 from homestow.server.service.roots import Roots
@@ -377,10 +378,11 @@ class Admin:
         return _outcome(report.lines(), report.data())
 
     def _run_backup(self, args: _Args) -> Outcome:
-        done = self._backup.run(Path(args.text("target")))
+        done = self._backup.run(Path(args.text("target")), args.maybe_number("keep"))
         return _outcome(
             [
                 f"{done.target}: {counted(done.files, 'file')}, {_size(done.size)}; {_copied(done.files, done.copied)}.",
+                *_pruned(done.pruned),
                 *(f"not in the backup: {line}" for line in done.missing[:_MOST_TOLD]),
                 *(
                     [f"not in the backup: {len(done.missing) - _MOST_TOLD:,} more"]
@@ -394,6 +396,7 @@ class Admin:
                 "size": done.size,
                 "copied": done.copied,
                 "missing": done.missing,
+                "removed": list(done.pruned.removed),
             },
         )
 
@@ -505,6 +508,14 @@ def _copied(files: int, copied: int) -> str:
     if copied >= files:
         return "all copied now"
     return f"{copied:,} copied now, the others were there" if copied else "nothing new, all were there"
+
+
+def _pruned(pruned: Pruned) -> list[str]:
+    """What was removed of older backups."""
+    if not pruned.removed:
+        return []
+    freed = pruned.kept_back or f"{_size(pruned.size)} freed"
+    return [f"{counted(len(pruned.removed), 'older backup')} removed; {freed}."]
 
 
 def _member(text: str) -> tuple[str, Rights]:

@@ -6,13 +6,13 @@ earlier ones whole, and damage shows as a file whose bytes are not its name. Wit
 sealed, so that nobody without the key can exchange it unnoticed (S107).
 
     TARGET/contents/ab/abcd…             contents by BLAKE3
-    TARGET/backups/20261121T101500Z/     homestow.db, contents.json (the list), seal (when there is a key)
+    TARGET/backups/20261121T101500Z/     homestow.db, contents.json (the list), the settings files, seal (when there is a key)
 """
 
 import logging
 import os
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -39,6 +39,8 @@ from homestow.server.service.backup_folder import (
     sync_folder,
     write_file,
 )
+from homestow.server.service.backup_pruning import Pruned, alone, prune
+from homestow.server.service.backup_settings import copy_settings
 from homestow.server.service.committer import Committer
 from homestow.server.service.outside import Outside
 from homestow.server.service.roots import Roots
@@ -54,13 +56,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A finished backup: its folder, how many contents and bytes it holds, and how many were copied now."""
+    """A finished backup: its folder, how many contents and bytes it holds, how many were copied now, and what else was removed."""
 
     target: Path
     files: int
     size: int
     copied: int
     missing: list[str]
+    pruned: Pruned = field(default_factory=Pruned)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,7 @@ class _Copied:
     items: list[Item]
     missing: list[str]
     links: list[Link]
+    settings: dict[str, str] = field(default_factory=dict)
 
 
 class Backup:
@@ -77,9 +81,9 @@ class Backup:
 
     def __init__(
         self, catalogue: Catalogue, roots: Roots, committer: Committer, outside: Outside, copies: Copies, clock: Clock,
-        key: bytes | None,
+        key: bytes | None, data: Path | None = None,
     ) -> None:  # fmt: skip
-        """`key` seals the lists; None leaves them unsealed."""
+        """`key` seals the lists; None leaves them unsealed. The settings files of `data` are backed up, None: there are none."""
         self._catalogue = catalogue
         self._roots = roots
         self._committer = committer
@@ -87,18 +91,32 @@ class Backup:
         self._copies = copies
         self._clock = clock
         self._key = key
+        self._data = data
 
-    def run(self, target: Path) -> Done:
+    def run(self, target: Path, keep: int | None = None) -> Done:
         """Copy everything that the catalogue of one instant needs into a folder.
 
         Contents are copied first, then the database, then what became new between; when something vanished meanwhile that
         is done again, the last time with changes waiting.
 
+        Args:
+            keep: so many backups of this store stay afterwards, this one included, 1 or more; None: all. All stay, too, when
+                something is missing in this one.
         Raises:
-            BadRequest: the target lies in a root or in the data folder.
+            BadRequest: the target lies in a root or in the data folder, or `keep` is 0.
+            Busy: another backup is being made into it, or the server stops.
             StorageFull, StorageFailed: the target or a root's disk failed; earlier backups in it are whole.
         """
+        if keep is not None and keep < 1:
+            raise BadRequest("At least one backup is kept.")
         self._refuse(target)
+        with alone(target):
+            done = self._make(target)
+            if keep is None or done.missing:
+                return done  # an older one may have what is missing in this
+            return replace(done, pruned=prune(target, done.target, self._catalogue.epoch(), keep))
+
+    def _make(self, target: Path) -> Done:
         contents = Contents(target / "contents", self._outside.stopping.check)
         known = known_digests(target, self._catalogue.epoch())
         self._copy_all(self._catalogue, contents, known)
@@ -116,6 +134,10 @@ class Backup:
         database.rename(making / "homestow.db")
         for left in making.glob("[0-9]*.db*"):
             left.unlink()
+        if self._data is not None:
+            settings, unread = copy_settings(self._data, making)
+            copied.settings.update(settings)
+            copied.missing.extend(unread)
         self._seal(making, copied)
         contents.sync()
         making.rename(final)
@@ -217,7 +239,7 @@ class Backup:
         database = making / "homestow.db"
         listing = Listing(
             1, self._catalogue.epoch(), self._clock.now_ns(), digest_file(database), copied.items, copied.missing,
-            copied.links,
+            copied.links, copied.settings,
         )  # fmt: skip
         body = msgspec.json.encode(listing)
         write_file(making / "contents.json", body)

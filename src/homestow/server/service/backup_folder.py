@@ -62,6 +62,7 @@ class Listing(msgspec.Struct, frozen=True):
         items: contents it needs.
         missing: contents it needs that nobody had any more: damaged, or overwritten from outside meanwhile.
         links: symbolic links, those in the trash too.
+        settings: digests of the settings files beside it, by their names.
     """
 
     format: int
@@ -71,6 +72,7 @@ class Listing(msgspec.Struct, frozen=True):
     items: list[Item]
     missing: list[str]
     links: list[Link] = []
+    settings: dict[str, str] = {}
 
 
 def standing(catalogue: Catalogue, root: RootId, kind: Kind) -> Iterator[NodeRow]:

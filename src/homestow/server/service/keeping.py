@@ -1,6 +1,7 @@
 """Everything that keeps a store in order, put together: administration, watching the disk, upkeep, verify and backup."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from homestow.server.ports.accounts import Accounts as AccountRows
 from homestow.server.ports.clock import Clock
@@ -47,7 +48,7 @@ class Keeping:
 def make_keeping(
     core: Core, outside: Outside, accounts: Accounts, account_rows: AccountRows, roots: Roots, copies: Copies,
     clock: Clock, policy: Retention, rescan_s: float, watch: bool, backup_key: bytes | None,
-    read_media: ReadMedia | None = None,
+    read_media: ReadMedia | None = None, data: Path | None = None,
 ) -> Keeping:  # fmt: skip
     """Put it together.
 
@@ -55,12 +56,13 @@ def make_keeping(
         rescan_s: seconds between full comparisons with the disk, 0 for none after the first.
         watch: take hints about outside changes where the store gives them.
         backup_key: seals backups; None leaves them unsealed.
+        data: the data folder, whose settings files are backed up.
         read_media: reads what a scan leaves to be read; None: nothing is.
     """
     merging = Merging(core.catalogue, roots, core.committer, clock)
     merging.settle()
     verify = Verify(core.catalogue, roots, core.committer, outside, copies, clock)
-    backup = Backup(core.catalogue, roots, core.committer, outside, copies, clock, backup_key)
+    backup = Backup(core.catalogue, roots, core.committer, outside, copies, clock, backup_key, data)
     scanning = Scanning(accounts, roots, outside, merging, read_media)
     return Keeping(
         admin=Admin(core, accounts, roots, outside, verify, backup, scanning),

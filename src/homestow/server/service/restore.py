@@ -21,6 +21,7 @@ from homestow.server.service.backup_folder import (
     standing,
     sync_folder,
 )
+from homestow.server.service.backup_settings import put_back
 from homestow.server.service.root_stores import OpenStore
 from homestow.values.errors import BadRequest, StorageFailed
 from homestow.values.ids import RootId
@@ -31,12 +32,14 @@ _PAGE = 1000
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What a restore brought back."""
+    """What a restore brought back; `settings` are settings files, which never hold the key a backup was `sealed` with."""
 
     roots: dict[str, str]
     files: int
     size: int
     missing: list[str] = field(default_factory=list)
+    settings: list[str] = field(default_factory=list)
+    sealed: bool = False
 
 
 def restore(
@@ -45,6 +48,8 @@ def restore(
     """Bring a backup back into a data folder that has no database yet; no server may run there.
 
     All roots come to lie in `DATA/files`; the database is put into place last, so an interrupted restore is no store.
+    Settings files come back where there are none.
+
     Args:
         source: one backup (`TARGET/backups/…`), or TARGET for the newest in it.
         renew: gives the copy a new epoch, so that clients merge by union (R23).
@@ -89,9 +94,10 @@ def restore(
         renew(copy)
     for left in data.glob("homestow.db.restoring-*"):
         left.unlink()
+    settings = put_back(chosen, data, listing.settings)
     making.rename(data / "homestow.db")
     sync_folder(data)
-    return Restored(placed, count, size, missing)
+    return Restored(placed, count, size, missing, settings, (chosen / "seal").exists())
 
 
 class _Placing:

@@ -1,0 +1,265 @@
+"""Workers that read media: processes started when first needed, few, kept for long, replaced when they die, ended when idle."""
+
+import logging
+import math
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Collection
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+import homestow
+from homestow.server.adapters.media_workers.messages import MAX_TOLD, Ask, Told, receive, send
+from homestow.server.ports.media import Facts
+from homestow.server.rules.media_kinds import MediaKind, kind_of
+from homestow.values.errors import Busy, MediaBroken, StorageFailed
+
+IDLE_S: Final = 60.0
+WALL_S: Final = 40.0
+CPU_S: Final = 10
+_GRACE_S: Final = 2.0
+_MOST_ITEMS: Final = 2000
+_MOST_BYTES: Final = 400 * 1024 * 1024
+_FILMS: Final = frozenset({MediaKind.VIDEO, MediaKind.AUDIO})
+_INT64: Final = 1 << 63
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Told).decode
+
+log = logging.getLogger(__name__)
+
+
+class WorkerPool:
+    """`ports.media.MediaTools` over worker processes.
+
+    Films and sounds have workers of their own, for those may start ffmpeg while the others may start nothing.
+
+    Args:
+        workers: how many files are read at the same time at most; None: one for each processor, at most 4.
+        wall_s: seconds one file may take, whatever it waits for.
+    """
+
+    def __init__(self, workers: int | None = None, wall_s: float = WALL_S) -> None:
+        self.workers = workers or max(1, min(4, os.cpu_count() or 1))
+        self._wall_s = wall_s
+        self._free = threading.Condition()
+        self._at_work = 0
+        self._urgent = 0
+        self._idle: dict[bool, list[_Worker]] = {False: [], True: []}
+        self._all: set[_Worker] = set()
+        self._closed = False
+
+    def facts(self, descriptor: int, name: str, ahead: bool = False) -> Facts:
+        """Facts of an open file."""
+        told = self._ask(descriptor, Ask(name=name[-64:]), kind_of(name) in _FILMS, ahead)
+        if told.facts is None:
+            raise MediaBroken("Nothing could be read from the file.")
+        return _checked(told.facts)
+
+    def thumbnail(self, descriptor: int, facts: Facts, sizes: Collection[int], ahead: bool = False) -> dict[int, bytes]:
+        """Pictures of an open file by size."""
+        ask = Ask(name=f".{facts.format.lower()}"[-64:], sizes=tuple(sizes), kind=facts.kind, duration_s=facts.duration_s)
+        told = self._ask(descriptor, ask, facts.kind in _FILMS, ahead)
+        if set(told.pictures) != set(sizes):
+            raise MediaBroken("No picture could be made of the file.")
+        return told.pictures
+
+    def rest(self) -> None:
+        """End workers that had nothing to do for a minute."""
+        before = time.monotonic() - IDLE_S
+        with self._free:
+            tired = [worker for kind in self._idle.values() for worker in kind if worker.used_at < before]
+            for worker in tired:
+                self._idle[worker.films].remove(worker)
+        for worker in tired:
+            self._end(worker)
+
+    def close(self) -> None:
+        """End all workers; whoever waits for one is told `Busy`."""
+        with self._free:
+            self._closed = True
+            workers = list(self._all)
+            self._free.notify_all()
+        for worker in workers:
+            self._end(worker)
+
+    # --- inside ---------------------------------------------------------------------------------------------------
+
+    def _ask(self, descriptor: int, ask: Ask, films: bool, ahead: bool) -> Told:
+        self._enter(ahead)
+        try:
+            worker = self._take(films)
+            try:
+                told = worker.ask(ask, descriptor, self._wall_s)
+            except BaseException:
+                self._end(worker)
+                raise
+            with self._free:
+                if not self._closed and worker.items < _MOST_ITEMS and told.used_bytes < _MOST_BYTES:
+                    self._idle[films].append(worker)
+                    worker = None
+            if worker is not None:
+                self._end(worker)
+        finally:
+            with self._free:
+                self._at_work -= 1
+                self._free.notify_all()
+        if told.broken is not None:
+            raise MediaBroken(told.broken)
+        return told
+
+    def _enter(self, ahead: bool) -> None:
+        """Wait for a turn; those for whom nobody waits only when nobody else does, and they leave a worker free."""
+        with self._free:
+            if not ahead:
+                self._urgent += 1
+            try:
+                while not self._closed and (
+                    self._at_work >= self.workers or (ahead and (self._urgent > 0 or self._at_work > 0))
+                ):
+                    self._free.wait()
+                if self._closed:
+                    raise Busy("The server is shutting down.", retry_after_s=5)
+                self._at_work += 1
+            finally:
+                if not ahead:
+                    self._urgent -= 1
+
+    def _take(self, films: bool) -> "_Worker":
+        with self._free:
+            if self._idle[films]:
+                return self._idle[films].pop()
+            spare = self._idle[not films].pop() if len(self._all) >= 2 * self.workers and self._idle[not films] else None
+        if spare is not None:
+            self._end(spare)
+        worker = _Worker(films)
+        with self._free:
+            self._all.add(worker)
+            closed = self._closed
+        if closed:
+            self._end(worker)
+            raise Busy("The server is shutting down.", retry_after_s=5)
+        return worker
+
+    def _end(self, worker: "_Worker") -> None:
+        with self._free:
+            self._all.discard(worker)
+        worker.end()
+
+
+class _Worker:
+    """One process, from the server's side."""
+
+    def __init__(self, films: bool) -> None:
+        self.films = films
+        self.items = 0
+        self.used_at = time.monotonic()
+        ours, theirs = socket.socketpair()
+        self._channel = ours
+        source = str(Path(homestow.__file__).parents[1])
+        try:
+            with theirs:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-s", "-E", "-m", "homestow.server.adapters.media_workers.worker",
+                     "films" if films else "pictures"],
+                    stdin=theirs, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, close_fds=True,
+                    start_new_session=True, cwd=source, env={"LC_ALL": "C.UTF-8", "MALLOC_ARENA_MAX": "1"},
+                )  # fmt: skip
+        except OSError as error:
+            ours.close()
+            raise Busy("No process can be started to read media just now.", retry_after_s=5) from error
+
+    def ask(self, ask: Ask, descriptor: int, wall_s: float) -> Told:
+        """Have one file read.
+
+        Raises:
+            MediaBroken: the process died of it or took too long.
+            Busy: it took too long without computing, or could not start.
+        """
+        self.items += 1
+        self.used_at = time.monotonic()
+        self._channel.settimeout(wall_s)
+        try:
+            send(self._channel, _encode(ask), descriptor)
+            found = receive(self._channel, MAX_TOLD)
+        except TimeoutError:
+            if self._cpu_s() < CPU_S / 2:
+                raise Busy("The file could not be read in time; the machine or its disk is slow.", retry_after_s=30) from None
+            raise MediaBroken("Reading the file takes too long.") from None
+        except OSError:
+            found = None
+        if found is None:
+            raise self._died()
+        body, extra = found
+        if extra >= 0:
+            os.close(extra)
+        try:
+            told = _decode(body)
+        except msgspec.DecodeError:
+            raise MediaBroken("The file cannot be read as media.") from None
+        self.used_at = time.monotonic()
+        return told
+
+    def end(self) -> None:
+        """Kill it, with whatever it started."""
+        self._channel.close()
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_GRACE_S)
+
+    def _died(self) -> Exception:
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_GRACE_S)
+        code = self._process.returncode
+        log.info("a media worker ended", extra={"code": code, "films": self.films, "items": self.items})
+        if self.items == 1 and code is not None and code > 0:
+            # It never came to read anything: an installation without its libraries.
+            return StorageFailed("The programs that read media do not start; look at the installation.")
+        return MediaBroken("The file cannot be read within the limits of memory and time.")
+
+    def _cpu_s(self) -> float:
+        """Seconds of processor the process and what it waited for have used."""
+        try:
+            fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return math.inf
+        return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
+def _checked(given: tuple[object, ...]) -> Facts:
+    """Facts as the worker told them, with what cannot be true left out: it may be in the hands of the file it read."""
+    kind, form, width, height, orientation, duration, taken, latitude, longitude, codec = given
+    flat = _number(latitude, -90, 90), _number(longitude, -180, 180)
+    place = flat if None not in flat else (None, None)
+    sides = _whole(width, 1, 1 << 30), _whole(height, 1, 1 << 30)
+    sides = sides if None not in sides else (None, None)
+    try:
+        known = MediaKind(kind if isinstance(kind, int) else 0)
+    except ValueError:
+        raise MediaBroken("The file cannot be read as media.") from None
+    return Facts(
+        known, _word(form) or "", *sides, _whole(orientation, 1, 8), _number(duration, 0, 1e9),
+        _whole(taken, -_INT64, _INT64 - 1), *place, _word(codec),
+    )  # fmt: skip
+
+
+def _whole(value: object, low: int, high: int) -> int | None:
+    return value if isinstance(value, int) and low <= value <= high else None
+
+
+def _number(value: object, low: float, high: float) -> float | None:
+    return value if isinstance(value, float) and low <= value <= high else None
+
+
+def _word(value: object) -> str | None:
+    if not isinstance(value, str):
+        return None
+    return "".join(each for each in value if each.isascii() and each.isprintable())[:32] or None
