@@ -98,7 +98,7 @@ class TestBlocks:
             block(w, upload, 10, b"b" * 10)
             w.restart()
             assert w.core.uploads.upload(w.anna, upload).have == [(10, 20)]
-            sink = w.core.uploads.append(w.anna, upload, 0)
+            sink = w.core.appends.append(w.anna, upload, 0)
             sink.write(b"a" * 10)
             sink.finish()
             block(w, upload, 20, b"c" * 10)
@@ -177,14 +177,14 @@ class TestBlocks:
         """Its progress is what is there without a gap."""
         upload = begin(w, 10)
         for offset, data in ((0, b"abcdef"), (3, b"DE")):
-            sink = w.core.uploads.append(w.anna, upload, offset)
+            sink = w.core.appends.append(w.anna, upload, offset)
             sink.write(data)
             sink.finish()
         assert w.core.uploads.upload(w.anna, upload).have == [(0, 5)]
         with pytest.raises(WrongOffset) as caught:
-            w.core.uploads.append(w.anna, upload, 6)
+            w.core.appends.append(w.anna, upload, 6)
         assert caught.value.facts["expected"] == 5
-        sink = w.core.uploads.append(w.anna, upload, 5)
+        sink = w.core.appends.append(w.anna, upload, 5)
         sink.write(b"fghij")
         sink.finish()
 

@@ -8,6 +8,8 @@ from homestow.server.ports.clock import Clock
 from homestow.server.ports.rights import RightsSource, StoreSet
 from homestow.server.service.access import Access
 from homestow.server.service.answers import Answers
+from homestow.server.service.appends import Appends
+from homestow.server.service.arrivals import Arrivals
 from homestow.server.service.blocks import Blocks
 from homestow.server.service.changes import Changes
 from homestow.server.service.committer import Committer
@@ -34,6 +36,7 @@ class Core:
     files: Files
     trashcan: Trashcan
     uploads: Uploads
+    appends: Appends
     whole: WholeFiles
     downloads: Downloads
     changes: Changes
@@ -53,7 +56,7 @@ def make_core(
     """Settle what a crash left, then put the use cases together.
 
     Args:
-        boot: which run of the machine this is (see `Uploads`).
+        boot: which run of the machine this is (see `Arrivals`).
         outside: makes who registers changes from outside, given the committer.
         inline: no committer thread: every change is carried out by its caller (simulation, tools).
     """
@@ -65,6 +68,10 @@ def make_core(
     contents = Contents(catalogue, stores, committer, looks)
     publisher = Publisher(catalogue, stores, committer, looks)
     blocks = Blocks()
+    arrivals = Arrivals(stores, committer, clock, boot, upload_lifetime_ns)
+    uploads = Uploads(
+        catalogue, stores, access, committer, publisher, contents, blocks, clock, arrivals, upload_lifetime_ns
+    )
     files = Files(catalogue, stores, access, committer, publisher, contents, looks)
     return Core(
         catalogue=catalogue,
@@ -74,9 +81,8 @@ def make_core(
         contents=contents,
         files=files,
         trashcan=Trashcan(catalogue, stores, access, committer, publisher, contents, files),
-        uploads=Uploads(
-            catalogue, stores, access, committer, publisher, contents, blocks, clock, boot, upload_lifetime_ns
-        ),
+        uploads=uploads,
+        appends=Appends(catalogue, access, contents, uploads, arrivals),
         whole=WholeFiles(catalogue, stores, access, committer, publisher),
         downloads=Downloads(catalogue, access, contents, blocks),
         changes=Changes(catalogue, access, committer),

@@ -1,5 +1,6 @@
 """Bytes on their way in: what a front feeds from its workers, piece by piece."""
 
+import logging
 import threading
 from collections.abc import Callable
 
@@ -12,12 +13,17 @@ from homestow.server.service.digesting import feed
 from homestow.values.errors import CloudError, DigestMismatch, TooLarge, WrongOffset
 from homestow.values.faults import faultpoint
 
+RECORD_EVERY = 8 * 1024 * 1024
+"""Appended bytes after which a row remembers them, so that a killed server asks for few of them again."""
+
+_log = logging.getLogger(__name__)
+
 
 class Arriving:
     """An upload's bytes as this process knows them; rows hold what survives it.
 
-    Several blocks may arrive at once. The digest of the whole is computed on the way as long as bytes come in order, what
-    is left of it at the end.
+    Several blocks may arrive at once; of those who append only the last who began. The digest of the whole is computed on the
+    way as long as bytes come in order, what is left of it at the end.
     """
 
     def __init__(self, staged: Staged, size: int, received: Ranges, durable: Ranges) -> None:
@@ -28,6 +34,8 @@ class Arriving:
         self.lock = threading.Lock()
         self.syncing = threading.Lock()
         self.finishing = threading.Lock()
+        self.appending = threading.Lock()
+        self.appender: AppendSink | None = None
         self.users = 0
         self._hasher: blake3 | None = blake3() if not received else None
         self._hashed = 0
@@ -67,6 +75,11 @@ class Arriving:
     def cut(self, at: int) -> None:
         """Forget everything from an offset on."""
         self.lost(at, self.size)
+
+    def take_over(self, by: "AppendSink | None" = None) -> None:
+        """Whoever appended is over; not a byte of his is written once this returns."""
+        with self.appending:
+            self.appender = by
 
     def unsynced(self) -> int:
         """Received bytes that a power cut may still take."""
@@ -163,3 +176,86 @@ class BlockSink:
         done, self._done = self._done, None
         if done is not None:
             done(changed)
+
+
+class AppendSink:
+    """Appends to an upload: `write` pieces in order, then `finish`; `abort` when it broke off. Ending it twice is harmless.
+
+    What it took counts as it comes. When somebody else begins to append to the same upload, this one is over: a phone that
+    lost its network must not wait until the server has noticed.
+
+    Attributes:
+        offset: where the next piece goes, in bytes from the beginning of the upload.
+    """
+
+    def __init__(
+        self, arriving: Arriving, offset: int, grow: Callable[[int], None] | None, record: Callable[[bool], None],
+        done: Callable[[], None],
+    ) -> None:  # fmt: skip
+        self.offset = offset
+        self._arriving = arriving
+        self._recorded = offset
+        self._grow = grow
+        self._record = record
+        self._done: Callable[[], None] | None = done
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """The next piece.
+
+        Raises:
+            WrongOffset: it goes past the end of an upload that does not grow, or somebody else appends by now.
+            QuotaExceeded, StorageFull: no room; what came before stays.
+        """
+        piece = memoryview(data)
+        arriving = self._arriving
+        with arriving.appending:
+            self._check()
+            stop = self.offset + len(piece)
+            if stop > arriving.size:
+                if self._grow is None:
+                    raise WrongOffset("The bytes go past the declared size.", expected=arriving.size)
+                self._grow(stop)
+            arriving.write(self.offset, piece)
+            arriving.got(self.offset, stop)
+            self.offset = stop
+        faultpoint("upload.appended")
+        if self.offset - self._recorded >= RECORD_EVERY:
+            self._recorded = self.offset
+            self._record(False)
+
+    def _check(self) -> None:
+        if self._arriving.appender is not self:
+            raise WrongOffset(
+                "Another connection goes on with this upload.", expected=spans.prefix(self._arriving.received)
+            )
+
+    def finish(self) -> None:
+        """All pieces came: they are durable when this returns."""
+        with self._arriving.appending:
+            self._check()
+        try:
+            self._record(True)
+        finally:
+            self._end()
+
+    def abort(self) -> None:
+        """The sender broke off: what came counts and is made durable, unless the disk fails."""
+        if self._done is None:
+            return
+        try:
+            with self._arriving.appending:
+                mine = self._arriving.appender is self
+            if mine:
+                self._record(True)
+        except CloudError as error:
+            _log.warning("what came of an upload is not durable", extra={"reason": error.message})
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        done, self._done = self._done, None
+        if done is not None:
+            with self._arriving.appending:
+                if self._arriving.appender is self:
+                    self._arriving.appender = None
+            done()

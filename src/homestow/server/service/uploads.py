@@ -1,13 +1,10 @@
 """Uploads: one mechanism for every front. Blocks at offsets in any order, resumable after a restart of either end.
 
-Rows hold what was received; a process keeps open handles and running digests only as a shortcut. After the machine itself
-went down only bytes that were flushed count, which is why both are recorded.
+What arrives is looked after by `arrivals`; who sends from the beginning to the end does so by `appends`.
 """
 
 import logging
 import secrets
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,6 +16,7 @@ from homestow.server.ports.rights import StoreSet
 from homestow.server.rules import ranges as spans
 from homestow.server.rules.access import OUTSIDE, Principal, Rights
 from homestow.server.service.access import Access
+from homestow.server.service.arrivals import MAX_SIZE, Arrivals
 from homestow.server.service.blocks import Blocks
 from homestow.server.service.committer import Committer
 from homestow.server.service.contents import Contents
@@ -39,7 +37,6 @@ from homestow.values.errors import (
     Incomplete,
     NotFound,
     Stale,
-    StorageFailed,
     TooLarge,
     UploadGone,
     WrongOffset,
@@ -49,14 +46,10 @@ from homestow.values.ids import NodeId, RootId, UploadId
 from homestow.values.nodes import Kind, Node
 from homestow.values.paths import check_name
 
-MAX_SIZE = 1 << 50
 MAX_BLOCK = 64 * 1024 * 1024
 LIFETIME_NS = 7 * 24 * 3600 * 1_000_000_000
 MOST_UPLOADS = 10_000
-SYNC_EVERY = 64 * 1024 * 1024
-"""Received bytes after which an upload's file is flushed, so that finishing has little left to flush."""
-
-_MOST_OPEN = 128
+_GONE = "This upload is unknown, was cancelled or outlived its time."
 _log = logging.getLogger(__name__)
 
 
@@ -65,6 +58,7 @@ class Begin:
     """What an upload shall become: a new file (`parent`, `name`) or new content of `node` over rev `base`.
 
     `size` in bytes; `digest` when the caller knows it: content that this account already has is not sent again.
+    `numbered`: the name may be in use; the file gets the next free one with a number when it is finished.
     """
 
     size: int
@@ -75,6 +69,7 @@ class Begin:
     digest: Digest | None = None
     mtime_ns: int | None = None
     block_size: int = BLOCK_SIZE
+    numbered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +90,13 @@ class Uploads:
     """Uploads in blocks.
 
     Args:
-        boot: which run of the machine this is; another one means that unflushed bytes may be lost.
+        arrivals: the same ones for everybody who takes bytes of uploads.
         lifetime_ns: an upload nobody touched for so long is removed.
     """
 
     def __init__(
         self, catalogue: Catalogue, stores: StoreSet, access: Access, committer: Committer, publisher: Publisher,
-        contents: Contents, blocks: Blocks, clock: Clock, boot: str, lifetime_ns: int = LIFETIME_NS,
+        contents: Contents, blocks: Blocks, clock: Clock, arrivals: Arrivals, lifetime_ns: int = LIFETIME_NS,
     ) -> None:  # fmt: skip
         self._catalogue = catalogue
         self._stores = stores
@@ -111,10 +106,8 @@ class Uploads:
         self._contents = contents
         self._blocks = blocks
         self._clock = clock
-        self._boot = boot
+        self._arrivals = arrivals
         self._lifetime_ns = lifetime_ns
-        self._open: OrderedDict[UploadId, Arriving] = OrderedDict()
-        self._lock = threading.Lock()
 
     def begin_upload(self, who: Principal, begin: Begin, once: Once | None = None) -> UploadState:
         """Begin an upload; its node id and room are reserved from now on.
@@ -138,7 +131,7 @@ class Uploads:
         upload = UploadRow(
             UploadId(secrets.token_hex(16)), root, row.id if begin.node is not None else NodeId(0), who.account, who.device,
             parent, name, begin.base or 0 if begin.node is not None else 0, begin.size, begin.block_size,
-            to_bytes(begin.digest), begin.mtime_ns, "created" if begin.size else "uploaded", (), (), self._boot, now,
+            to_bytes(begin.digest), begin.mtime_ns, "created" if begin.size else "uploaded", (), (), self._arrivals.boot, now,
             now + self._lifetime_ns, 0,
         )  # fmt: skip
         began = self._committer.run(_BeginUpload(who, upload, once))
@@ -162,7 +155,8 @@ class Uploads:
         name = check_name(begin.name)
         folder = self._access.node(who, begin.parent, Rights.WRITE, Kind.FOLDER)
         check_place(self._catalogue.folder(folder.id), folder.root, name)
-        check_free(self._catalogue, folder.id, name)
+        if not begin.numbered:
+            check_free(self._catalogue, folder.id, name)
         return folder.id, name, folder
 
     def upload(self, who: Principal, upload: UploadId) -> UploadState:
@@ -183,39 +177,14 @@ class Uploads:
         row = self._row(who, upload)
         if not 0 <= offset <= row.size:
             raise WrongOffset("The block begins past the declared size.", expected=row.size)
-        arriving = self._arriving(row)
-        return self._sink(row, arriving, offset, MAX_BLOCK, to_bytes(digest), flush=False)
-
-    def append(self, who: Principal, upload: UploadId, offset: int) -> BlockSink:
-        """A sink for the rest, one piece after the other: everything it took is durable when it was finished or aborted.
-
-        Beginning below what is there cuts it off.
-
-        Raises:
-            WrongOffset: above what is there; fact `expected`.
-        """
-        row = self._row(who, upload)
-        arriving = self._arriving(row)
-        have = spans.prefix(arriving.received)
-        if offset > have or offset < 0:
-            raise WrongOffset(f"{have} bytes are there.", expected=have)
-        if offset < have:
-            arriving.cut(offset)
-        return self._sink(row, arriving, offset, row.size, None, flush=True)
-
-    def _sink(
-        self, row: UploadRow, arriving: Arriving, offset: int, most: int, digest: bytes | None, flush: bool
-    ) -> BlockSink:
-        with self._lock:
-            arriving.users += 1
+        arriving = self._arrivals.hold(row)
 
         def done(changed: bool) -> None:
-            with self._lock:
-                arriving.users -= 1
+            self._arrivals.let_go(arriving)
             if changed:
-                self._progress(row, arriving, flush)
+                self._arrivals.progress(row, arriving)
 
-        return BlockSink(arriving, offset, most, digest, done)
+        return BlockSink(arriving, offset, MAX_BLOCK, to_bytes(digest), done)
 
     def upload_have(self, who: Principal, upload: UploadId, digests: Sequence[Digest]) -> UploadState:
         """Fill in blocks that the replaced content already has; `digests` are those of all blocks of the new content."""
@@ -229,7 +198,7 @@ class Uploads:
             content = self._contents.open(node, row.base)
         except (NotFound, ContentMissing):
             return self._state(row)
-        arriving = self._arriving(row)
+        arriving = self._arrivals.get(row)
         try:
             if content.size > row.block_size * MOST_BLOCKS:
                 return self._state(row)  # so small blocks save nothing worth their digests (S109)
@@ -247,7 +216,7 @@ class Uploads:
                     arriving.got(start, start + size)
         finally:
             content.close()
-        self._progress(row, arriving)
+        self._arrivals.progress(row, arriving)
         return self.upload(who, upload)
 
     def finish_upload(
@@ -264,12 +233,13 @@ class Uploads:
             return msgspec.json.decode(told, type=list[Outcome])[0].result()
         row = self._row(who, upload)
         if row.state == "written":
-            return self._written(row)
-        arriving = self._arriving(row)
+            return self.written(row)
+        arriving = self._arrivals.get(row)
         with arriving.finishing:
             row = self._row(who, upload)
             if row.state == "written":
-                return self._written(row)
+                return self.written(row)
+            arriving.take_over()
             missing = row.size - spans.count(arriving.received)
             if missing:
                 raise Incomplete(f"{missing} bytes have not arrived.", missing=missing)
@@ -277,15 +247,18 @@ class Uploads:
             for declared in (row.digest, to_bytes(digest)):
                 if declared is not None and found != declared:
                     arriving.cut(0)
-                    self._progress(row, arriving)
+                    self._arrivals.progress(row, arriving)
                     raise DigestMismatch("The bytes that arrived are not the declared ones; send them again.")
             faultpoint("upload.verified")
-            self._flush(row, arriving)
-            node = self._publish(who, row, arriving, found, once)
-        self._forget(row.id)
+            self._arrivals.flush(row, arriving)
+            node = self.put_in_place(who, row, arriving, found, once)
+        self._arrivals.forget(row.id)
         return node
 
-    def _publish(self, who: Principal, row: UploadRow, arriving: Arriving, digest: bytes, once: Once | None) -> Node:
+    def put_in_place(
+        self, who: Principal, row: UploadRow, arriving: Arriving, digest: bytes, once: Once | None
+    ) -> Node:
+        """Publish an upload that is all there and flushed, as its row says."""
         stat = arriving.staged.stat()
         file = File(
             row.id, row.parent or NodeId(0), row.name or "", row.size, digest, stat.inode, row.mtime_ns, row.node, row.base,
@@ -296,7 +269,7 @@ class Uploads:
         except CloudError:
             again = self._catalogue.upload(row.id)
             if again is not None and again.state == "written":
-                return self._written(again)
+                return self.written(again)
             raise
 
     def cancel_upload(self, who: Principal, upload: UploadId) -> None:
@@ -305,14 +278,14 @@ class Uploads:
         Raises:
             UploadGone: unknown, or gone already.
         """
-        self._drop(self._row(who, upload))
+        self.drop(self._row(who, upload))
 
     def expire(self, limit: int = 100) -> int:
         """Drop up to `limit` uploads that nobody touched for their lifetime; how many."""
         dropped = 0
         for row in self._catalogue.uploads_expired(self._clock.now_ns(), limit):
             try:
-                self._drop(row)
+                self.drop(row)
                 dropped += 1
             except CloudError as error:
                 # One root whose disk is away must not keep the others' room.
@@ -322,12 +295,7 @@ class Uploads:
     def doubt(self, root: RootId) -> None:
         """Count only what was flushed of the uploads into a root: its disk failed, the rest is asked for again (P1)."""
         mine = self._catalogue.uploads_of(root)
-        with self._lock:
-            for upload in mine & self._open.keys():
-                arriving = self._open.pop(upload)
-                arriving.doubt()
-                if not arriving.users and not arriving.finishing.locked():
-                    arriving.staged.close()
+        self._arrivals.doubt(mine)
 
         def forget(rows: Rows) -> None:
             for upload in mine:
@@ -341,96 +309,47 @@ class Uploads:
 
     def close(self) -> None:
         """Let go of all handles."""
-        with self._lock:
-            for arriving in self._open.values():
-                arriving.staged.close()
-            self._open.clear()
+        self._arrivals.close()
 
     # --- inside ---
 
     def _row(self, who: Principal, upload: UploadId) -> UploadRow:
-        row = self._catalogue.upload(upload)
-        if row is None or row.expires_ns < self._clock.now_ns():
-            raise UploadGone("This upload is unknown, was cancelled or outlived its time.")
+        row = self._known(upload)
         if row.account != who.account and not who.operator:
-            raise UploadGone("This upload is unknown, was cancelled or outlived its time.")
+            raise UploadGone(_GONE)
         self._access.root(who, row.root, Rights.WRITE)
         return row
 
+    def shared(self, who: Principal, upload: UploadId) -> UploadRow:
+        """An upload for whoever may write into its root; to others it is like one that never was (S09)."""
+        row = self._known(upload)
+        if self._access.rights(who, row.root) < Rights.WRITE:
+            raise UploadGone(_GONE)
+        return row
+
+    def _known(self, upload: UploadId) -> UploadRow:
+        row = self._catalogue.upload(upload)
+        if row is None or row.expires_ns < self._clock.now_ns():
+            raise UploadGone(_GONE)
+        return row
+
     def _state(self, row: UploadRow) -> UploadState:
-        arriving = self._open.get(row.id)
-        have = self._counting(row) if arriving is None else arriving.received
+        have = self._arrivals.received(row)
         state = row.state
         if state != "written":
             state = "uploaded" if spans.count(have) == row.size else "uploading" if have else "created"
-        done = self._written(row) if state == "written" else None
+        done = self.written(row) if state == "written" else None
         return UploadState(
             row.id, row.node if done is None else done.id, state, row.size, row.block_size, spans.pairs(have),
             row.expires_ns, done,
         )  # fmt: skip
 
-    def _counting(self, row: UploadRow) -> spans.Ranges:
-        """Bytes that count: all received in this run of the machine, else those that were flushed."""
-        return row.received if row.boot == self._boot else row.durable
-
-    def _written(self, row: UploadRow) -> Node:
+    def written(self, row: UploadRow) -> Node:
+        """The file that a written upload became, as it is now."""
         node = self._catalogue.node(row.node)
         if node is None:
             raise UploadGone("This upload is finished, and its file was removed since.")
         return node.node()
-
-    def _arriving(self, row: UploadRow) -> Arriving:
-        if row.state == "written":
-            raise WrongOffset("This upload is finished.", expected=row.size)
-        with self._lock:
-            arriving = self._open.get(row.id)
-            if arriving is not None:
-                self._open.move_to_end(row.id)
-                return arriving
-            staged = self._stores.get(row.root).stage(row.id)
-            have, durable, there = self._counting(row), row.durable, staged.stat().size
-            if there != row.size:
-                # The staging file is new, or was lost: nothing counts beyond what it has.
-                have, durable = spans.remove(have, there, row.size), spans.remove(durable, there, row.size)
-                staged.truncate(row.size)
-            arriving = self._open[row.id] = Arriving(staged, row.size, have, durable)
-            self._close_oldest()
-            return arriving
-
-    def _close_oldest(self) -> None:
-        """Keep few handles open; none of an upload that is being written to or finished."""
-        idle = [upload for upload, each in self._open.items() if not each.users and not each.finishing.locked()]
-        for upload in idle[: len(self._open) - _MOST_OPEN]:
-            self._open.pop(upload).staged.close()
-
-    def _progress(self, row: UploadRow, arriving: Arriving, flush: bool = False) -> None:
-        """Remember what arrived; flush what has piled up."""
-        if flush or arriving.unsynced() >= SYNC_EVERY:
-            self._flush(row, arriving)
-        expires = self._clock.now_ns() + self._lifetime_ns
-
-        def remember(rows: Rows) -> None:
-            known = rows.upload(row.id)
-            if known is None:
-                raise UploadGone("This upload was cancelled.")
-            if known.state != "written":
-                received = arriving.received
-                state = "uploaded" if spans.count(received) == row.size else "uploading" if received else "created"
-                rows.save_upload(
-                    known._replace(
-                        received=received, durable=arriving.durable, boot=self._boot, state=state, expires_ns=expires
-                    )
-                )
-
-        work = RowsWork(OUTSIDE, row.root, remember, (("upload", row.id),), durable=flush)
-        self._committer.run(work)
-
-    def _flush(self, row: UploadRow, arriving: Arriving) -> None:
-        try:
-            arriving.sync()
-        except StorageFailed as error:
-            self._committer.distrust(row.root, error)
-            raise
 
     def _fill_in(self, who: Principal, row: UploadRow) -> bool:
         """Copy content that this account can read anyway (S110); whether there was such."""
@@ -445,7 +364,7 @@ class Uploads:
             try:
                 if (content.digest, content.size) != (row.digest, row.size):
                     continue
-                arriving = self._arriving(row)
+                arriving = self._arrivals.get(row)
                 self._contents.copy(content, 0, row.size, arriving.staged, 0, row.root)
                 arriving.lost(0, row.size)
                 arriving.got(0, row.size)
@@ -456,7 +375,12 @@ class Uploads:
                 content.close()
         return False
 
-    def _drop(self, row: UploadRow) -> None:
+    def drop(self, row: UploadRow) -> None:
+        """Forget an upload with all that arrived; one that is written, its row alone."""
+        arriving = self._arrivals.known(row.id)
+        if arriving is not None:
+            arriving.take_over()
+
         def forget(rows: Rows) -> None:
             known = rows.upload(row.id)
             if known is not None:
@@ -466,15 +390,9 @@ class Uploads:
 
         self._committer.run(RowsWork(OUTSIDE, row.root, forget, (("upload", row.id),)))
         faultpoint("upload.forgotten")
-        self._forget(row.id)
+        self._arrivals.forget(row.id)
         if row.state != "written":
             self._stores.get(row.root).drop_staged(row.id)
-
-    def _forget(self, upload: UploadId) -> None:
-        with self._lock:
-            arriving = self._open.pop(upload, None)
-        if arriving is not None:
-            arriving.staged.close()
 
 
 class _BeginUpload(Work[str]):
