@@ -61,6 +61,8 @@ def calls(tree: ast.Module) -> Iterator[tuple[str, ast.Call]]:
             match node.func:
                 case ast.Name(id=name) | ast.Attribute(attr=name):
                     yield name, node
+                case _:  # what is called was made by another call
+                    pass
 
 
 def test_S84_S56_S99_nothing_is_imported_that_runs_what_it_reads() -> None:
@@ -149,7 +151,7 @@ def test_S24_no_page_of_ours_writes_markup() -> None:
     )
     for path in (*SOURCE.rglob("*.js"), *SOURCE.rglob("*.mjs"), *SOURCE.rglob("*.html")):
         found = ways.search(path.read_text("utf-8"))
-        assert found is None, f"{path}: {found and found[0]}"
+        assert found is None, path
 
 
 @pytest.mark.parametrize(
