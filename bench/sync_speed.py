@@ -267,23 +267,29 @@ PROGRAMS = {"homestow": homestow, "rsync": rsync, "unison": unison, "syncthing":
 
 
 def measure(files: int, size: int, rounds: int, names: list[str]) -> dict[str, dict[str, list[float]]]:
-    """Seconds by program for a first sync, and for a pass without changes."""
+    """Seconds by program for a first sync, and for a pass without changes.
+
+    What a round made is removed after the last one: ext4 passes over inodes that were freed in the last minutes one by one, and
+    the next program would wait for that instead of its own work.
+    """
     found: dict[str, dict[str, list[float]]] = {"first": {}, "no change": {}}
-    for number in range(rounds):
-        for name in names[number % len(names) :] + names[: number % len(names)]:
-            if name == "rclone" and number > 0:
-                continue  # minutes per round, and the ratio is far from any edge
-            with tempfile.TemporaryDirectory(prefix="homestow-bench-") as place, ExitStack() as stack:
-                work = Path(place)
-                source = work / "source"
-                make_tree(source, files, size)
-                run = stack.enter_context(PROGRAMS[name](work, source))
-                settle_disk()
-                found["first"].setdefault(name, []).append(run())
-                settle_disk()
-                with contextlib.suppress(SystemExit):
-                    for _ in range(3):
-                        found["no change"].setdefault(name, []).append(run())
+    with tempfile.TemporaryDirectory(prefix="homestow-bench-") as place:
+        for number in range(rounds):
+            for name in names[number % len(names) :] + names[: number % len(names)]:
+                if name == "rclone" and number > 0:
+                    continue  # minutes per round, and the ratio is far from any edge
+                with ExitStack() as stack:
+                    work = Path(place) / f"{name}-{number}"
+                    work.mkdir()
+                    source = work / "source"
+                    make_tree(source, files, size)
+                    run = stack.enter_context(PROGRAMS[name](work, source))
+                    settle_disk()
+                    found["first"].setdefault(name, []).append(run())
+                    settle_disk()
+                    with contextlib.suppress(SystemExit):
+                        for _ in range(3):
+                            found["no change"].setdefault(name, []).append(run())
     return found
 
 
