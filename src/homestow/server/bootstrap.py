@@ -20,19 +20,23 @@ from homestow.server.adapters.catalogue_sql.catalogue import SqlCatalogue
 from homestow.server.adapters.catalogue_sql.copies import SqlCopies
 from homestow.server.adapters.catalogue_sql.database import Database
 from homestow.server.adapters.catalogue_sql.extras import SqlExtras
+from homestow.server.adapters.catalogue_sql.listing import SqlListingSource
+from homestow.server.adapters.catalogue_sql.media import SqlMedia
 from homestow.server.adapters.catalogue_sql.roots import SqlRoots
 from homestow.server.adapters.catalogue_sql.sessions import SqlSessions
 from homestow.server.adapters.clock_system import SystemClock
 from homestow.server.adapters.content_tree import TreeContent
 from homestow.server.ports.content import Content
 from homestow.server.ports.copies import Copy
+from homestow.server.ports.listing import Listing
+from homestow.server.rules.media_kinds import kind_of
 from homestow.server.service.accounts import Accounts
 from homestow.server.service.committer import Committer
 from homestow.server.service.core import Core, make_core
 from homestow.server.service.hashing import Hashing
 from homestow.server.service.isync import Isync, IsyncRows, make_isync
-from homestow.server.service.isync_infos import NoFacts
 from homestow.server.service.keeping import Keeping, make_keeping
+from homestow.server.service.listing import ListingService
 from homestow.server.service.outside import Outside
 from homestow.server.service.restore import Restored, restore
 from homestow.server.service.roots import Roots
@@ -55,6 +59,7 @@ class House:
     services: Services
     keeping: Keeping
     isync: Isync
+    listing: ListingService
 
 
 def own_roots(folder: DataFolder, settings: Settings) -> Path:
@@ -97,6 +102,7 @@ def open_house(data: Path, settings: Settings) -> Iterator[House]:
             finally:
                 house.core.close()
                 house.services.roots.close()
+                house.listing.stop()
                 house.isync.close()
         finally:
             database.close()
@@ -141,9 +147,23 @@ def _build(folder: DataFolder, settings: Settings, database: Database) -> House:
         answers=core.answers,
     )
     extras = SqlExtras(database)
-    rows = IsyncRows(account_rows, extras, extras, SqlSessions(database), NoFacts(), extras)
+    listing = _listing(folder, database, core)
+    rows = IsyncRows(account_rows, extras, extras, SqlSessions(database), SqlMedia(database), listing)
     isync = make_isync(core, services, rows, clock, most=settings.online_limit, idle_s=settings.online_seconds)
-    return House(folder, settings, database, core, services, keeping, isync)
+    return House(folder, settings, database, core, services, keeping, isync, listing)
+
+
+def _listing(folder: DataFolder, database: Database, core: Core) -> ListingService:
+    """The list of files; what it needs is loaded when somebody lists files for the first time."""
+    path = folder.path / "listing"
+
+    def open_index() -> Listing:
+        from homestow.server.adapters.listing_arrays import ArrayListing
+
+        return ArrayListing(path)
+
+    source = SqlListingSource(database, kind_of)
+    return ListingService(source, open_index, core.access, core.committer.subscribe, used_before=path.exists())
 
 
 def _boot_id() -> str:
@@ -226,6 +246,7 @@ class Server:
             address = await server.listen_tcp(host, port, tls=tls)
             await server.listen_unix(self._house.folder.socket)
             self._house.keeping.start()
+            self._house.listing.start()
             ready({"ready": True, "http": address.url})
             await stop.wait()
             log.info("stopping")

@@ -156,6 +156,7 @@ class Rig:
             router = Router()
             bench = Bench(self.services, border)
             feed = self._feed = add_routes(router, bench)
+            self._add_more(router, border)
             contents = SmallContents(bench)
 
             def express(asked: Plain, secure: bool) -> bytes | None:
@@ -187,6 +188,9 @@ class Rig:
         assert started.wait(30)
         if failure:
             raise failure[0]
+
+    def _add_more(self, router: Router, border: Border) -> None:
+        """Where other fronts join the native one."""
 
     def close(self) -> None:
         """Stop serving and let go of everything."""

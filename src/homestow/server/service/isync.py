@@ -8,8 +8,10 @@ from homestow.server.ports.extras import ExtrasRows, Folders
 from homestow.server.ports.sessions import Sessions as SessionRows
 from homestow.server.service.core import Core
 from homestow.server.service.isync_catalogs import Catalogs
-from homestow.server.service.isync_infos import FactsOf, FileCounts, Infos, OriginSizes
+from homestow.server.service.isync_files import MediaFiles
+from homestow.server.service.isync_infos import FactsOf, Infos, OriginSizes
 from homestow.server.service.isync_people import People
+from homestow.server.service.listing import ListingService
 from homestow.server.service.services import Services
 from homestow.server.service.sessions import IDLE_S, MOST, Sessions
 
@@ -23,6 +25,7 @@ class Isync:
     people: People
     infos: Infos
     catalogs: Catalogs
+    files: MediaFiles
     extras: ExtrasRows
 
     def close(self) -> None:
@@ -39,7 +42,7 @@ class IsyncRows:
     folders: Folders
     sessions: SessionRows
     media: FactsOf
-    counts: FileCounts
+    listing: ListingService
 
 
 def make_isync(
@@ -54,13 +57,26 @@ def make_isync(
     roots = services.roots
     sessions = Sessions(rows.sessions, services.accounts, clock, most, idle_s)
     infos = Infos(
-        core.catalogue, roots.all, rows.extras, rows.folders, rows.media, rows.counts, OriginSizes(core.catalogue)
+        core.catalogue, roots.all, rows.extras, rows.folders, rows.media, rows.listing, OriginSizes(core.catalogue)
     )
+    catalogs = Catalogs(core.catalogue, core.access, roots, services.files, rows.extras, rows.folders, infos, clock)
     return Isync(
         services=services,
         sessions=sessions,
         people=People(rows.accounts, rows.extras, roots, sessions, infos, clock),
         infos=infos,
-        catalogs=Catalogs(core.catalogue, core.access, roots, services.files, rows.extras, rows.folders, infos, clock),
+        catalogs=catalogs,
+        files=MediaFiles(
+            core.catalogue,
+            core.access,
+            roots,
+            services.files,
+            services.uploads,
+            catalogs,
+            rows.extras,
+            infos,
+            rows.listing,
+            clock,
+        ),
         extras=rows.extras,
     )

@@ -4,6 +4,7 @@ What a client gave counts before what the content says, and that before what the
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from homestow.server.ports.accounts import Account
@@ -11,9 +12,12 @@ from homestow.server.ports.catalogue import Catalogue, NodeRow
 from homestow.server.ports.extras import Extras, ExtrasRows, Folders, PartStatus, Person
 from homestow.server.ports.media import Facts, MediaRow
 from homestow.server.ports.roots import Root
+from homestow.server.rules.listed import created_s
 from homestow.server.rules.media_kinds import kind_of
+from homestow.server.service.listing import ListingService
 from homestow.values.ids import NodeId, RootId
 from homestow.wire import isync
+from homestow.wire.isync_calls import SetHelp
 
 SECOND = 1_000_000_000
 
@@ -45,21 +49,6 @@ class OriginSizes:
         return durable[1] if durable[:1] == (0,) else 0, 0, 0
 
 
-class NoFacts:
-    """Facts of nothing, where no content is read."""
-
-    def media(self, nodes: Collection[NodeId]) -> dict[NodeId, MediaRow]:
-        """None."""
-        return {}
-
-
-class FileCounts(Protocol):
-    """How many files folders hold, as `ports.listing.Listing` keeps them."""
-
-    def folder_counts(self, folders: Collection[NodeId]) -> dict[NodeId, int]:
-        """Files directly in each folder."""
-
-
 class Infos:
     """Makes infos; whoever asks has checked the rights. Safe to call from any thread.
 
@@ -68,7 +57,7 @@ class Infos:
 
     def __init__(
         self, catalogue: Catalogue, roots: Callable[[], Iterable[Root]], rows: ExtrasRows, folders: Folders, media: FactsOf,
-        counts: FileCounts, parts: PartSizes,
+        listing: ListingService, parts: PartSizes,
     ) -> None:  # fmt: skip
         self.parts = parts
         self._catalogue = catalogue
@@ -76,7 +65,7 @@ class Infos:
         self._rows = rows
         self._folders = folders
         self._media = media
-        self._counts = counts
+        self._listing = listing
 
     # --- users ------------------------------------------------------------------------------------------------------
 
@@ -100,7 +89,7 @@ class Infos:
         ids = [row.id for row in rows]
         extras = self._rows.extras(ids)
         below = self._folders.count_folders_in(ids)
-        files = self._counts.folder_counts(ids)
+        files = self._listing.folder_counts(ids)
         coming = self._rows.unfinished_in(ids)
         tops = {root: self._catalogue.top(root) for root in {row.root for row in rows}}
         roots = {root.id: root for root in self._roots()} if any(row.parent is None for row in rows) else {}
@@ -147,13 +136,13 @@ class Infos:
         self, row: NodeRow, known: Extras | None, media: MediaRow | None, came: dict[RootId, int]
     ) -> isync.FileInfo:
         facts = media.facts if media is not None and media.rev == row.rev else None
-        created_ns = min((ns for ns in (row.birth_ns, row.mtime_ns, row.ctime_ns) if ns), default=0)
-        if facts is not None and facts.taken_ns is not None:
-            created_ns = facts.taken_ns
+        taken_ns = None if facts is None else facts.taken_ns
         imported_ns = max(came.get(row.root, 0), row.birth_ns or row.ctime_ns)
         defaults: dict[str, float] = {
-            "created": created_ns / SECOND, "imported": imported_ns // SECOND, "modified": row.mtime_ns / SECOND,
-        }  # fmt: skip
+            "created": created_s(None, taken_ns, row.birth_ns, row.mtime_ns, row.ctime_ns),
+            "imported": imported_ns // SECOND,
+            "modified": row.mtime_ns / SECOND,
+        }
         told = known or Extras(node=row.id, root=row.root)
         return _told(
             told, facts, row.parent or NodeId(0), row.size, defaults, *self._sizes(told), name=row.name,
@@ -168,6 +157,21 @@ class Infos:
             size if wait else None for size, wait in zip(self.parts.sizes(row), waits, strict=True)
         )
         return origin, thumb, screen
+
+
+def with_help(asked: SetHelp, now_s: int) -> Callable[[Extras], Extras]:
+    """Change of a row to what a client wants kept; None leaves what is there."""
+
+    def change(row: Extras) -> Extras:
+        return replace(
+            row,
+            modified_s=now_s,
+            help_s=now_s,
+            help_int=row.help_int if asked.help_int is None else asked.help_int,
+            help_text=row.help_text if asked.help_text is None else asked.help_text,
+        )
+
+    return change
 
 
 def shown_name(row: NodeRow, known: Extras | None, otherwise: str) -> str:
@@ -218,9 +222,9 @@ def _told(
 def _folder_times(row: NodeRow, known: Extras | None, root: Root | None) -> tuple[isync.Number | None, float | None]:
     """When a folder was made, in whole seconds, and changed; None where nobody knows."""
     found = [ns for ns in (row.birth_ns, row.disk_mtime_ns, row.ctime_ns) if ns] or ([root.created_ns] if root else [])
-    created_s: float | None = known.created_s if known is not None else None
+    made_s: float | None = known.created_s if known is not None else None
     modified_s: float | None = known.modified_s if known is not None else None
     if found:
-        created_s = created_s if created_s is not None else min(found) // SECOND
+        made_s = made_s if made_s is not None else min(found) // SECOND
         modified_s = modified_s if modified_s is not None else (row.disk_mtime_ns or min(found)) // SECOND
-    return isync.number(created_s), modified_s
+    return isync.number(made_s), modified_s

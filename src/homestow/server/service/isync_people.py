@@ -4,13 +4,14 @@ from dataclasses import dataclass, replace
 
 from homestow.server.ports.accounts import Accounts as AccountRows
 from homestow.server.ports.clock import Clock
-from homestow.server.ports.extras import ExtrasRows, Person
+from homestow.server.ports.extras import ExtrasRows
 from homestow.server.rules.access import Principal
 from homestow.server.service.isync_infos import SECOND, Infos
 from homestow.server.service.roots import Roots
 from homestow.server.service.sessions import Sessions
 from homestow.values.errors import LoginNeeded
-from homestow.wire.isync import UserInfo
+from homestow.wire.isync import HelpInfo, UserInfo
+from homestow.wire.isync_calls import SetHelp
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +55,21 @@ class People:
         self._rows.set_person(replace(person, login_s=self._clock.now_ns() // SECOND))
         return Entered(entered.token, self._infos.user(account, person))
 
-    def person(self, who: Principal) -> Person:
-        """What is kept about the caller."""
-        return self._rows.person(who.account)
+    def help(self, who: Principal) -> HelpInfo:
+        """What clients keep about the caller."""
+        person = self._rows.person(who.account)
+        account = self._accounts.account(who.account)
+        info = HelpInfo() if account is None else self._infos.user(account, person)
+        return HelpInfo(help_int=person.help_int, help_text=person.help_text, last_modify_time=info.last_modify_time)
 
-    def set_help(self, who: Principal, help_int: int | None, help_text: str | None) -> None:
+    def set_help(self, who: Principal, asked: SetHelp) -> None:
         """Keep what the client gave; None leaves what is there."""
         person = self._rows.person(who.account)
         self._rows.set_person(
             replace(
                 person,
                 modified_s=self._clock.now_ns() // SECOND,
-                help_int=person.help_int if help_int is None else help_int,
-                help_text=person.help_text if help_text is None else help_text,
+                help_int=person.help_int if asked.help_int is None else asked.help_int,
+                help_text=person.help_text if asked.help_text is None else asked.help_text,
             )
         )

@@ -46,10 +46,6 @@ _COUNT_FOLDERS: Final = (
     "SELECT parent, count(*) FROM nodes INDEXED BY nodes_folders WHERE parent IN (SELECT value FROM json_each(?))"
     " AND kind = 'folder' AND gone = 0 GROUP BY parent"
 )
-_COUNT_FILES: Final = (
-    "SELECT parent, count(*) FROM nodes WHERE parent IN (SELECT value FROM json_each(?))"
-    " AND kind <> 'folder' AND gone = 0 GROUP BY parent"
-)
 
 
 class SqlExtras:
@@ -124,10 +120,6 @@ class SqlExtras:
     def count_folders_in(self, parents: Collection[NodeId]) -> dict[NodeId, int]:
         """How many folders stand directly in each."""
         return {NodeId(parent): count for parent, count in self._read(_COUNT_FOLDERS, (json.dumps(list(parents)),))}
-
-    def folder_counts(self, folders: Collection[NodeId]) -> dict[NodeId, int]:
-        """How many files stand directly in each folder, counted."""
-        return {NodeId(folder): count for folder, count in self._read(_COUNT_FILES, (json.dumps(list(folders)),))}
 
     def _read(self, statement: str, values: Sequence[object]) -> list[Any]:
         try:

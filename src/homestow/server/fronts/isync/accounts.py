@@ -1,15 +1,18 @@
-"""Login and logout."""
+"""Login and logout, and what clients keep with users, catalogs and files."""
 
 from aiohttp import web
 
 from homestow.server.fronts.http.connection import Request
 from homestow.server.fronts.isync.binding import Desk, Handler, session_token
+from homestow.server.fronts.isync.catalogs import NO_ROOT
+from homestow.server.rules.access import Principal
+from homestow.server.service.isync import Isync
+from homestow.values.errors import NotFound, WrongKind
+from homestow.values.ids import NodeId
 from homestow.wire import isync
-from homestow.wire.isync import Code
-from homestow.wire.isync_calls import LOGIN, LOGOUT
+from homestow.wire.isync import Code, HelpInfo, Refused
+from homestow.wire.isync_calls import HELP_INFO, LOGIN, LOGOUT, UPDATE_HELP_INFO, About, AskHelp, SetHelp
 from homestow.wire.isync_params import take
-
-_LOGIN_CODES = {"storage-failed": Code.NO_ROOT, "storage-full": Code.NO_ROOT}
 
 
 def handlers(desk: Desk) -> dict[str, Handler]:
@@ -34,7 +37,42 @@ def handlers(desk: Desk) -> dict[str, Handler]:
             await desk.border.run(desk.isync.sessions.log_out, token)
         return desk.success(isync.success(""), isync.cookie_ended(request.site.secure))
 
-    return {"login": desk.guarded(log_in, _LOGIN_CODES), "logout": desk.guarded(log_out)}
+    return {
+        "login": desk.guarded(log_in, NO_ROOT),
+        "logout": desk.guarded(log_out),
+        "helpInfo": desk.plain(HELP_INFO, _help),
+        "updateHelpInfo": desk.plain(UPDATE_HELP_INFO, _set_help),
+    }
+
+
+def _help(use: Isync, who: Principal, asked: AskHelp) -> HelpInfo:
+    """What is unknown to the caller has an empty one."""
+    if asked.about == About.USER:
+        return use.people.help(who)
+    if asked.id <= 0:
+        raise Refused(Code.BAD_PARAMETER)
+    try:
+        about = use.catalogs if asked.about == About.CATALOG else use.files
+        return about.help(who, NodeId(asked.id))
+    except (NotFound, WrongKind):
+        return HelpInfo()
+
+
+def _set_help(use: Isync, who: Principal, asked: SetHelp) -> None:
+    """What is unknown to the caller is left out."""
+    if asked.about != About.USER and asked.id <= 0:
+        raise Refused(Code.BAD_PARAMETER)
+    if asked.help_int is None and asked.help_text is None:
+        raise Refused(Code.BAD_PARAMETER)
+    try:
+        if asked.about == About.USER:
+            use.people.set_help(who, asked)
+        elif asked.about == About.CATALOG:
+            use.catalogs.set_help(who, asked)
+        else:
+            use.files.set_help(who, asked)
+    except (NotFound, WrongKind):
+        return
 
 
 def _device(request: Request) -> str:

@@ -4,14 +4,14 @@ from aiohttp import web
 
 from homestow.server.fronts.http.connection import Request
 from homestow.server.fronts.http.routing import Router
-from homestow.server.fronts.isync import accounts, catalogs
+from homestow.server.fronts.isync import accounts, catalogs, files
 from homestow.server.fronts.isync.binding import Desk
 from homestow.wire.isync_calls import CALLS
 
 
 def add_routes(router: Router, desk: Desk) -> None:
     """Put all calls on a router; `/` too, unless something else answers there already."""
-    handlers = {**accounts.handlers(desk), **catalogs.handlers(desk)}
+    handlers = {**accounts.handlers(desk), **catalogs.handlers(desk), **files.handlers(desk)}
     for name, handler in handlers.items():
         for method in CALLS[name].methods:
             router.add(method, CALLS[name].path, handler)
