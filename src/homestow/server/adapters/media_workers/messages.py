@@ -6,6 +6,8 @@ from typing import Final
 
 import msgspec
 
+from homestow.server.ports.media import Facts
+
 MAX_ASK: Final = 16 * 1024
 MAX_TOLD: Final = 32 * 1024 * 1024
 _LENGTH: Final = struct.Struct("<I")
@@ -26,23 +28,23 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     duration_s: float | None = None
 
 
+class Hello(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker is ready; `walls` are those of `confine` that stand."""
+
+    walls: list[str]
+
+
 class Told(msgspec.Struct, frozen=True, kw_only=True):
     """The answer.
 
     Attributes:
         broken: why there is none, else None.
-        facts: fields of `ports.media.Facts` in their order.
         pictures: by size.
         used_bytes: memory the worker holds; a large one is replaced.
     """
 
     broken: str | None = None
-    facts: (
-        tuple[
-            int, str, int | None, int | None, int | None, float | None, int | None, float | None, float | None, str | None
-        ]
-        | None
-    ) = None
+    facts: Facts | None = None
     pictures: dict[int, bytes] = {}
     used_bytes: int = 0
 

@@ -17,13 +17,14 @@ from typing import Final
 import msgspec
 
 import homestow
-from homestow.server.adapters.media_workers.messages import MAX_TOLD, Ask, Told, receive, send
+from homestow.server.adapters.media_workers.messages import MAX_ASK, MAX_TOLD, Ask, Hello, Told, receive, send
 from homestow.server.ports.media import Facts
 from homestow.server.rules.media_kinds import MediaKind, kind_of
-from homestow.values.errors import Busy, MediaBroken, StorageFailed
+from homestow.values.errors import Busy, MediaBroken
 
 IDLE_S: Final = 60.0
 WALL_S: Final = 40.0
+START_S: Final = 30.0
 CPU_S: Final = 10
 _GRACE_S: Final = 2.0
 _MOST_ITEMS: Final = 2000
@@ -32,6 +33,7 @@ _FILMS: Final = frozenset({MediaKind.VIDEO, MediaKind.AUDIO})
 _INT64: Final = 1 << 63
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Told).decode
+_decode_hello = msgspec.msgpack.Decoder(Hello).decode
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +67,9 @@ class WorkerPool:
 
     def thumbnail(self, descriptor: int, facts: Facts, sizes: Collection[int], ahead: bool = False) -> dict[int, bytes]:
         """Pictures of an open file by size."""
-        ask = Ask(name=f".{facts.format.lower()}"[-64:], sizes=tuple(sizes), kind=facts.kind, duration_s=facts.duration_s)
+        ask = Ask(
+            name=f".{facts.format.lower()}"[-64:], sizes=tuple(sizes), kind=facts.kind, duration_s=facts.duration_s
+        )
         told = self._ask(descriptor, ask, facts.kind in _FILMS, ahead)
         if set(told.pictures) != set(sizes):
             raise MediaBroken("No picture could be made of the file.")
@@ -102,10 +106,10 @@ class WorkerPool:
                 self._end(worker)
                 raise
             with self._free:
-                if not self._closed and worker.items < _MOST_ITEMS and told.used_bytes < _MOST_BYTES:
+                fresh = not self._closed and worker.items < _MOST_ITEMS and told.used_bytes < _MOST_BYTES
+                if fresh:
                     self._idle[films].append(worker)
-                    worker = None
-            if worker is not None:
+            if not fresh:
                 self._end(worker)
         finally:
             with self._free:
@@ -136,7 +140,9 @@ class WorkerPool:
         with self._free:
             if self._idle[films]:
                 return self._idle[films].pop()
-            spare = self._idle[not films].pop() if len(self._all) >= 2 * self.workers and self._idle[not films] else None
+            spare = (
+                self._idle[not films].pop() if len(self._all) >= 2 * self.workers and self._idle[not films] else None
+            )
         if spare is not None:
             self._end(spare)
         worker = _Worker(films)
@@ -161,6 +167,7 @@ class _Worker:
         self.films = films
         self.items = 0
         self.used_at = time.monotonic()
+        self.walls: list[str] = []
         ours, theirs = socket.socketpair()
         self._channel = ours
         source = str(Path(homestow.__file__).parents[1])
@@ -169,7 +176,7 @@ class _Worker:
                 self._process = subprocess.Popen(
                     [sys.executable, "-s", "-E", "-m", "homestow.server.adapters.media_workers.worker",
                      "films" if films else "pictures"],
-                    stdin=theirs, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, close_fds=True,
+                    stdin=theirs.fileno(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, close_fds=True,
                     start_new_session=True, cwd=source, env={"LC_ALL": "C.UTF-8", "MALLOC_ARENA_MAX": "1"},
                 )  # fmt: skip
         except OSError as error:
@@ -183,15 +190,18 @@ class _Worker:
             MediaBroken: the process died of it or took too long.
             Busy: it took too long without computing, or could not start.
         """
+        if not self.items:
+            self._greet()
         self.items += 1
-        self.used_at = time.monotonic()
         self._channel.settimeout(wall_s)
         try:
             send(self._channel, _encode(ask), descriptor)
             found = receive(self._channel, MAX_TOLD)
         except TimeoutError:
             if self._cpu_s() < CPU_S / 2:
-                raise Busy("The file could not be read in time; the machine or its disk is slow.", retry_after_s=30) from None
+                raise Busy(
+                    "The file could not be read in time; the machine or its disk is slow.", retry_after_s=30
+                ) from None
             raise MediaBroken("Reading the file takes too long.") from None
         except OSError:
             found = None
@@ -207,6 +217,22 @@ class _Worker:
         self.used_at = time.monotonic()
         return told
 
+    def _greet(self) -> None:
+        """Wait until it is ready. Raises `Busy` when it is not."""
+        self._channel.settimeout(START_S)
+        try:
+            found = receive(self._channel, MAX_ASK)
+            hello = None if found is None else _decode_hello(found[0])
+        except (OSError, msgspec.DecodeError):
+            hello = None
+        if hello is None:
+            log.error(
+                "a process for reading media does not start; look at the installation", extra={"films": self.films}
+            )
+            raise Busy("Media cannot be read just now.", retry_after_s=30)
+        log.debug("a media worker is ready", extra={"films": self.films, "walls": " ".join(hello.walls)})
+        self.walls = hello.walls
+
     def end(self) -> None:
         """Kill it, with whatever it started."""
         self._channel.close()
@@ -220,9 +246,6 @@ class _Worker:
             self._process.wait(_GRACE_S)
         code = self._process.returncode
         log.info("a media worker ended", extra={"code": code, "films": self.films, "items": self.items})
-        if self.items == 1 and code is not None and code > 0:
-            # It never came to read anything: an installation without its libraries.
-            return StorageFailed("The programs that read media do not start; look at the installation.")
         return MediaBroken("The file cannot be read within the limits of memory and time.")
 
     def _cpu_s(self) -> float:
@@ -234,32 +257,28 @@ class _Worker:
         return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
-def _checked(given: tuple[object, ...]) -> Facts:
+def _checked(told: Facts) -> Facts:
     """Facts as the worker told them, with what cannot be true left out: it may be in the hands of the file it read."""
-    kind, form, width, height, orientation, duration, taken, latitude, longitude, codec = given
-    flat = _number(latitude, -90, 90), _number(longitude, -180, 180)
-    place = flat if None not in flat else (None, None)
-    sides = _whole(width, 1, 1 << 30), _whole(height, 1, 1 << 30)
-    sides = sides if None not in sides else (None, None)
-    try:
-        known = MediaKind(kind if isinstance(kind, int) else 0)
-    except ValueError:
-        raise MediaBroken("The file cannot be read as media.") from None
+    place = _number(told.latitude, -90, 90), _number(told.longitude, -180, 180)
+    sides = _whole(told.width, 1, 1 << 30), _whole(told.height, 1, 1 << 30)
+    latitude, longitude = place if None not in place else (None, None)
+    width, height = sides if None not in sides else (None, None)
     return Facts(
-        known, _word(form) or "", *sides, _whole(orientation, 1, 8), _number(duration, 0, 1e9),
-        _whole(taken, -_INT64, _INT64 - 1), *place, _word(codec),
+        told.kind, _word(told.format) or "", width, height, _whole(told.orientation, 1, 8),
+        _number(told.duration_s, 0, 1e9), _whole(told.taken_ns, -_INT64, _INT64 - 1), latitude, longitude,
+        _word(told.codec),
     )  # fmt: skip
 
 
-def _whole(value: object, low: int, high: int) -> int | None:
-    return value if isinstance(value, int) and low <= value <= high else None
+def _whole(value: int | None, low: int, high: int) -> int | None:
+    return value if value is not None and low <= value <= high else None
 
 
-def _number(value: object, low: float, high: float) -> float | None:
-    return value if isinstance(value, float) and low <= value <= high else None
+def _number(value: float | None, low: float, high: float) -> float | None:
+    return value if value is not None and low <= value <= high else None
 
 
-def _word(value: object) -> str | None:
-    if not isinstance(value, str):
+def _word(value: str | None) -> str | None:
+    if value is None:
         return None
     return "".join(each for each in value if each.isascii() and each.isprintable())[:32] or None
