@@ -8,6 +8,7 @@ import pytest
 from blake3 import blake3
 from tests.unit.core_world import SECOND, World, world
 
+from homestow.server.ports.content import Staged
 from homestow.server.rules import ranges as spans
 from homestow.server.service.uploads import Begin
 from homestow.server.service.whole import SMALL
@@ -333,6 +334,29 @@ class TestWhole:
 
         assert (w.read(node.id), node.mtime_ns, node.digest, node.size) == (data, 5 * SECOND, digest(data), size)
         w.nothing_staged()
+
+    def test_only_what_lies_far_into_a_large_file_need_not_be_kept_at_hand(
+        self, w: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The beginning is read again soon; all of it is the file."""
+        passed: list[tuple[int, bool]] = []
+        kind = type(w.core.whole.store(w.root).stage("probe"))
+        real = kind.write_at
+
+        def write_at(self: Staged, offset: int, data: bytes | memoryview, *, passing: bool = False) -> None:
+            passed.append((offset, passing))
+            real(self, offset, data, passing=passing)
+
+        w.core.whole.store(w.root).drop_staged("probe")
+        monkeypatch.setattr(kind, "write_at", write_at)
+        monkeypatch.setattr("homestow.server.service.whole.KEPT_AT_HAND", 2 * SMALL)
+        data = random.Random(7).randbytes(4 * SMALL + 1)
+        sink = w.core.whole.put_file(w.anna, w.top, "x", size=len(data))
+        for at in range(0, len(data), SMALL + 1):
+            sink.write(data[at : at + SMALL + 1])
+
+        assert w.read(sink.finish().id) == data
+        assert passed == [(at * (SMALL + 1), at >= 2) for at in range(4)]
 
     @pytest.mark.parametrize("size", [10, SMALL * 2])
     def test_what_went_wrong_leaves_nothing(self, w: World, size: int) -> None:

@@ -1,6 +1,8 @@
 """Bodies in: all bytes in order, bounded memory, and an answer whatever goes wrong."""
 
 import asyncio
+import ctypes
+import mmap
 import os
 import random
 import threading
@@ -41,6 +43,17 @@ async def test_bodies_of_all_sizes_arrive_in_order(any_client: Client, world: Wo
         assert (answer.status, answer.body) == (200, str(size).encode())
         assert b"".join(world.seen) == body * round_
     assert all(len(block) <= MIB for block in world.seen)
+
+
+async def test_large_bodies_come_in_whole_pages(any_client: Client, world: World) -> None:
+    """Blocks are full and begin at a page of memory, so that a disk can take them without another copy."""
+    begins: list[int] = []
+    world.before_block = lambda block: begins.append(ctypes.addressof(ctypes.c_char.from_buffer(block)))
+    body = os.urandom(3 * MIB + 5)
+
+    assert (await any_client.ask("PUT", "/put", body)).status == 200
+    assert [len(block) for block in world.seen] == [MIB, MIB, MIB, 5]
+    assert {begin % mmap.PAGESIZE for begin in begins} == {0}
 
 
 async def test_bodies_in_pieces_of_any_size(any_client: Client, world: World) -> None:

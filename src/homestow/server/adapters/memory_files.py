@@ -49,7 +49,7 @@ class MemoryStaged:
         return self._key
 
     @told_as("write to staging")
-    def write_at(self, offset: int, data: bytes | memoryview) -> None:
+    def write_at(self, offset: int, data: bytes | memoryview, *, passing: bool = False) -> None:
         """Put bytes at an offset."""
         self._store.step("content.write")
         self._store.disk.write(self._handle(), offset, data)

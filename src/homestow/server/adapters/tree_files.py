@@ -9,6 +9,7 @@ from typing import Final
 from homestow.server.adapters import disk_calls
 from homestow.server.adapters.disk_errors import disk_error, told_as
 from homestow.server.adapters.disk_trust import Trust
+from homestow.server.adapters.tree_direct import DirectWriter
 from homestow.server.ports.content import Opened, Staged, Stat
 from homestow.values.errors import ContentMissing
 
@@ -52,6 +53,7 @@ class StagedFile:
         self._step = step
         self._named = False
         self._unsent = 0
+        self._direct: DirectWriter | None = None
         self._lock = threading.Lock()
 
     @property
@@ -60,14 +62,25 @@ class StagedFile:
         return self._key
 
     @told_as("write to staging")
-    def write_at(self, offset: int, data: bytes | memoryview) -> None:
+    def write_at(self, offset: int, data: bytes | memoryview, *, passing: bool = False) -> None:
         """Put bytes at an offset."""
         self._step("content.write")
-        write_all(self._handle(), data, offset)
+        handle = self._handle()
+        if passing and (written := self._past_cache(handle).write(data, offset)):
+            if written == len(data):
+                return
+            data, offset = memoryview(data)[written:], offset + written
+        write_all(handle, data, offset)
         self._unsent += len(data)
         if self._unsent >= _SEND_EACH:
             self._unsent = 0
             disk_calls.begin_writeback(self.fd, 0, 0)
+
+    def _past_cache(self, handle: int) -> DirectWriter:
+        with self._lock:
+            if self._direct is None:
+                self._direct = DirectWriter(handle)
+            return self._direct
 
     @told_as("read from staging")
     def read_at(self, offset: int, size: int) -> bytes:
@@ -102,6 +115,8 @@ class StagedFile:
         """Let go; may be called twice."""
         with self._lock:
             fd, self.fd = self.fd, -1
+            if self._direct is not None:
+                self._direct.close()
         if fd >= 0:
             os.close(fd)
 

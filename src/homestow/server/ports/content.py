@@ -73,8 +73,12 @@ class Staged(Protocol):
     def key(self) -> str:
         """Its key in the staging area."""
 
-    def write_at(self, offset: int, data: bytes | memoryview) -> None:
-        """Put bytes at an offset; any order, several threads. `StorageFull` leaves what was there."""
+    def write_at(self, offset: int, data: bytes | memoryview, *, passing: bool = False) -> None:
+        """Put bytes at an offset; any order, several threads. `StorageFull` leaves what was there.
+
+        `passing`: nobody will read these bytes soon, so the store need not keep them at hand. That is quickest in pieces
+        that begin and end at whole pages, in the file and in memory.
+        """
 
     def read_at(self, offset: int, size: int) -> bytes:
         """Up to `size` bytes from `offset`."""

@@ -43,6 +43,9 @@ SMALL = 256 * 1024
 
 _NOWHERE = NodeId(0)
 _FLUSH_EVERY = 64 * 1024 * 1024
+KEPT_AT_HAND = 64 * 1024 * 1024
+"""What is uploaded is often read soon, for its thumbnail first of all: all of a photo, the beginning of a film. What comes
+after so many bytes is not kept in memory for that."""
 
 
 class WholeFiles:
@@ -278,7 +281,7 @@ class FileSink:
         assert self._hasher is not None
         try:
             self._hasher.update(piece)
-            self._staged.write_at(self.offset, piece)
+            self._staged.write_at(self.offset, piece, passing=self.offset >= KEPT_AT_HAND)
             self.offset += len(piece)
             if self.offset - self._flushed >= _FLUSH_EVERY:
                 self._flush()

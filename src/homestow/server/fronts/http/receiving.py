@@ -1,6 +1,7 @@
 """Bodies in: received on the loop, written by a worker at the same time, never more than a few blocks in between."""
 
 import asyncio
+import mmap
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -347,7 +348,8 @@ class _Blocks:
                 self._current = self._free.pop()
             elif self._made < BLOCKS_IN_FLIGHT:
                 self._made += 1
-                self._current = memoryview(bytearray(BLOCK_BYTES))
+                # Memory that begins at a page, so that a disk can take it as it is.
+                self._current = memoryview(mmap.mmap(-1, BLOCK_BYTES))
             else:
                 return None
             self._used = 0
