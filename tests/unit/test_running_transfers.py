@@ -4,8 +4,9 @@ import pytest
 from tests.unit.sync_rig import Computer, at
 from tests.unit.sync_wire import BLOCK, broken, nothing, small_blocks, wired
 
-from homestow.client.adapters.clock_memory import SimClock
+from homestow.client.adapters.clock_memory import Killed, SimClock
 from homestow.client.adapters.remote_memory import MemoryServer
+from homestow.client.running import downloads
 from homestow.client.running.outcome import Ending
 from homestow.values.errors import Unreachable
 
@@ -26,6 +27,34 @@ def test_upload_goes_on_where_it_broke(restart: bool) -> None:
 
     assert wire.calls["begin_upload"] == 1
     assert wire.sent <= size + BLOCK
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_killed_download_asks_for_no_range_again(monkeypatch: pytest.MonkeyPatch, alone: bool) -> None:
+    """P7: what came is remembered range by range, so that a kill costs only what is under way."""
+    monkeypatch.setattr(downloads, "RANGE_BYTES", BLOCK)
+    monkeypatch.setattr(downloads, "ALONE_BYTES", 0 if alone else 100 * BLOCK)
+    monkeypatch.setattr(downloads, "SMALL_BYTES", 0)
+    server, clock = small_blocks(), SimClock()
+    first = Computer("A", server, clock)
+    first.write("big", "b" * 40 * BLOCK)
+    first.sync()
+    computer, wire = wired("B", server, clock)
+
+    def kill(name: str) -> None:
+        if name == "read" and wire.calls["read"] in (10, 20, 30):
+            raise Killed
+
+    wire.fail = kill
+    for _ in range(3):
+        with pytest.raises(Killed):
+            computer.sync()
+        computer.tree.kill()
+        computer.start()
+    assert computer.sync().ending is Ending.IN_STEP
+
+    assert wire.calls["read"] == 40 + 3
+    assert computer.files() == first.files()
 
 
 def test_cuts_far_apart_in_a_long_transfer_are_waited_out() -> None:

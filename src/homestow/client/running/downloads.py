@@ -24,9 +24,9 @@ SMALL_BYTES = 256 * 1024
 PACK_FILES = 1000
 PACK_BYTES = 8 * 1024 * 1024
 RANGE_BYTES = 8 * 1024 * 1024
+"""What is asked for at once, and remembered at once: making each durable takes no measurable time of a download."""
 ALONE_BYTES = 4 * RANGE_BYTES
 """From here on a file's own ranges go in parallel; below, several files do."""
-_FLUSH_BYTES = 64 * 1024 * 1024
 _PIECE_BYTES = 1024 * 1024
 _SPARE_BYTES = 16 * 1024 * 1024
 """So much is left free on disk."""
@@ -260,7 +260,6 @@ class _Receiving:
         self.staging: Staging = work.tree.stage(_key(file), size)
         self._hasher = blake3()
         self._hashed = 0
-        self._unflushed = 0
         work.progress.moved(file.item, sum(stop - start for start, stop in self._have), before=True)
 
     def __enter__(self) -> "_Receiving":
@@ -273,8 +272,6 @@ class _Receiving:
             self.staging.discard()
             self._work.state.drop_download(self._file.item)
         else:
-            if isinstance(error, Exception):
-                self._keep()
             self.staging.close()
 
     def missing(self) -> Iterator[tuple[int, int]]:
@@ -302,21 +299,12 @@ class _Receiving:
         return part
 
     def got(self, part: tuple[int, int]) -> None:
-        """A range is in staging; now and then what is there is made durable and remembered."""
+        """A range is in staging: it is made durable and remembered, so that whatever ends us costs no more than is under way."""
         self._have = _joined(self._have, part)
         self._hash()
-        self._unflushed += part[1] - part[0]
-        if self._unflushed >= _FLUSH_BYTES:
-            self._keep()
-
-    def _keep(self) -> None:
-        """Make what came durable and remember it, so that a later run asks for the rest alone."""
-        if self._unflushed:
-            self._unflushed = 0
-            self.staging.flush()
-            have = tuple(self._have)
-            kept = OpenDownload(self._file.item, self._file.theirs.rev, _key(self._file), have)
-            self._work.state.put_download(kept)
+        self.staging.flush()
+        kept = OpenDownload(self._file.item, self._file.theirs.rev, _key(self._file), tuple(self._have))
+        self._work.state.put_download(kept)
 
     def _hash(self) -> None:
         """Hash on, as far as staging is without a gap."""
@@ -335,10 +323,7 @@ class _Receiving:
             DigestMismatch: it is not the server's; nothing is placed (SC-161).
         """
         self._hash()
-        digest = _checked(self._file, self._hashed, Digest(self._hasher.hexdigest()))
-        self._unflushed = self._unflushed or 1
-        self._keep()
-        return digest
+        return _checked(self._file, self._hashed, Digest(self._hasher.hexdigest()))
 
     def sha256(self) -> str:
         """SHA-256 of all that was received, for a conflict name."""
