@@ -2,7 +2,9 @@
 
 import json
 import struct
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from tests.fronts.api.asks import begun, fresh
@@ -156,3 +158,34 @@ def test_S109_search_for_pages_is_bounded(shared: Rig) -> None:
     body = json.dumps({"files": [[shared.top, 1]] * 4097}).encode()
     answer = shared.ask("POST", f"/roots/{shared.root}/wanted", body, headers={"Content-Type": "application/json"})
     assert (answer.status, answer.code) == (413, "too-large")
+
+
+def test_S47_S109_a_few_long_requests_hold_up_nobody_else(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thirty requests of one reader that each take for ever, and sixty logins that do, leave all others served; who asks for
+    more of the kind is told to come back."""
+    tokens = {user: rig.token(user) for user in ("anna", "ben", "cora")}
+    node, going_on = rig.put("long", b"x" * 70_000), threading.Event()
+    hashing = rig.services.accounts._hashing
+    monkeypatch.setattr(type(rig.core.downloads._blocks), "digests", lambda *_: going_on.wait(60) and ())
+    monkeypatch.setattr(type(hashing), "matches", lambda *_: going_on.wait(60) and False)
+
+    def ask(number: int) -> int:
+        if number < 90:
+            return rig.ask("GET", f"/nodes/{node.id}/blocks", token=tokens["cora"]).status
+        body = {"user": f"nobody-{number}", "password": "x"}
+        return rig.ask("POST", "/login", body, user=None).status
+
+    with ThreadPoolExecutor(170) as pool:
+        under_way = [pool.submit(ask, number) for number in range(170)]
+        try:
+            for _ in range(3):
+                for user in ("ben", "anna"):
+                    assert rig.ask("GET", f"/nodes/{rig.top}/children", token=tokens[user]).status == 200
+                    assert (
+                        rig.ask("PUT", f"/nodes/{rig.top}/files?name={fresh()}", b"1", token=tokens[user]).status == 201
+                    )
+        finally:
+            going_on.set()
+    told = [each.result() for each in under_way]
+    assert set(told[:90]) == {200, 503}
+    assert set(told[90:]) <= {401, 429, 503}

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from homestow.server.border import Border
+from homestow.server.border import Border, Lane
 from homestow.values.errors import Busy, CloudError, NotFound
 
 
@@ -82,3 +82,21 @@ async def test_too_many_are_refused(border: Border) -> None:
 
     gate.set()
     assert await asyncio.gather(*waiting) == [True] * 8
+
+
+@pytest.mark.parametrize("lane", Lane)
+async def test_a_full_lane_holds_up_nothing_else(border: Border, lane: Lane) -> None:
+    """However many wait in a lane, other calls go on; beyond its waiting room callers of its kind are told to come back."""
+    gate = threading.Event()
+    waiting = []
+    with pytest.raises(Busy):
+        for _ in range(200):
+            waiting.append(asyncio.ensure_future(border.apart(lane, lambda: gate.wait(20))))
+            await asyncio.sleep(0)
+            if waiting[-1].done():
+                waiting.pop().result()
+
+    assert await border.run(int) == 0
+    assert await border.short(int) == 0
+    gate.set()
+    assert await asyncio.gather(*waiting) == [True] * len(waiting)

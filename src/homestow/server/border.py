@@ -7,8 +7,10 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from enum import Enum
 from typing import Any, ParamSpec, TypeVar, cast
 
+from homestow.server.rules.passwords import MAX_HASHES, MAX_HASHES_WAITING
 from homestow.values.errors import Busy, CloudError
 
 P = ParamSpec("P")
@@ -24,6 +26,22 @@ _TRUST_S = 5.0
 """A read that took at most `_QUICK_S` says that what is read lies in memory; it is believed for `_TRUST_S`."""
 
 
+class Lane(Enum):
+    """Workers apart from those that do everything else, for calls of which a few could hold all workers (S47, S109).
+
+    `LOGIN`: a password is looked at. `LONG`: contents are read from end to end, or a whole tree is gone through.
+    `MEDIA`: a picture or film is read by another process.
+    """
+
+    LOGIN = "login"
+    LONG = "long"
+    MEDIA = "media"
+
+
+_LANES = {Lane.LOGIN: (MAX_HASHES, MAX_HASHES_WAITING), Lane.LONG: (6, 64), Lane.MEDIA: (8, 1024)}
+"""Threads of each, and how many calls may wait for one."""
+
+
 class Border:
     """Worker threads and the way into them.
 
@@ -34,6 +52,8 @@ class Border:
 
     def __init__(self, workers: int = 16, waiting: int = 512) -> None:
         self.executor = ThreadPoolExecutor(workers, thread_name_prefix="service")
+        self._lanes = {lane: ThreadPoolExecutor(most, lane.value) for lane, (most, _) in _LANES.items()}
+        self._in_lane = dict.fromkeys(Lane, 0)
         self._limit = workers + waiting
         self._inside = 0
         self._group: list[_Ask] = []
@@ -54,6 +74,20 @@ class Border:
             return await loop.run_in_executor(self.executor, lambda: work(*args, **kwargs))
         finally:
             self._inside -= 1
+
+    async def apart(self, lane: Lane, work: Callable[[], T]) -> T:
+        """Like `run`, in the workers of a lane: however many of these are asked for, everything else goes on.
+
+        Raises:
+            Busy: too many calls wait in this lane already.
+        """
+        if self._in_lane[lane] >= sum(_LANES[lane]):
+            raise Busy("Too many such requests at once; try again in a few seconds.", retry_after_s=5)
+        self._in_lane[lane] += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._lanes[lane], work)
+        finally:
+            self._in_lane[lane] -= 1
 
     async def short(self, work: Callable[[], T], at_hand: Callable[[], T | None] | None = None) -> T:
         """Like `run`, for short reads: those asked for in one turn of the loop share one crossing.
@@ -126,7 +160,8 @@ class Border:
 
     def close(self) -> None:
         """Wait for running work, refuse what waits."""
-        self.executor.shutdown(wait=True, cancel_futures=True)
+        for executor in (*self._lanes.values(), self.executor):
+            executor.shutdown(wait=True, cancel_futures=True)
 
     def _enter(self) -> None:
         if self._inside >= self._limit:

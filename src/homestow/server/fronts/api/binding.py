@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
-from homestow.server.border import Border
+from homestow.server.border import Border, Lane
 from homestow.server.fronts.api.asking import Ask, read_ask, read_message
 from homestow.server.fronts.http.connection import Request
 from homestow.server.fronts.http.problems import HttpProblem, problem_response
@@ -28,6 +28,10 @@ Use = Callable[[Services, Principal, Ask, Wire | None], object]
 Handler = Callable[[Request], Awaitable[web.StreamResponse]]
 _encode = msgspec.json.Encoder().encode
 _NOBODY: Final = Principal(SYSTEM, "")
+_LANES: Final = {
+    **dict.fromkeys(("login", "signup", "change_password"), Lane.LOGIN),
+    **dict.fromkeys(("block_digests", "upload_have", "copy", "restore_version", "empty_trash", "order"), Lane.LONG),
+}
 _CODES: Final = {412: "stale", 413: "too-large"}
 
 
@@ -104,7 +108,7 @@ class Bench:
     def plain(self, call: Call, use: Use) -> Handler:
         """The handler of a call whose request and answer are messages: one crossing, JSON read and written over there."""
         kind = call.takes if isinstance(call.takes, type) else None
-        short = call.method == "GET"
+        lane, short = _LANES.get(call.name), call.method == "GET"
 
         async def handle(request: Request) -> web.StreamResponse:
             body = await read_body(request, cap=MAX_JSON_BYTES) if kind is not None else None
@@ -115,7 +119,10 @@ class Bench:
                 result = use(self.services, self.who(ask), ask, message)
                 return None if result is None else _encode(result)
 
-            answer = await (self.border.short(work) if short else self.border.run(work))
+            if lane is not None:
+                answer = await self.border.apart(lane, work)
+            else:
+                answer = await (self.border.short(work) if short else self.border.run(work))
             return self.json(call, None if call.gives is Body.NONE else answer)
 
         return self.guarded(call, handle)

@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from homestow.server.border import Lane
 from homestow.server.fronts.http.connection import Request
 from homestow.server.fronts.isync.binding import Desk, Handler, session_token
 from homestow.server.fronts.isync.catalogs import NO_ROOT
@@ -27,7 +28,7 @@ def handlers(desk: Desk) -> dict[str, Handler]:
             entered = desk.isync.people.log_in(asked.user, asked.password, device, address, old)
             return isync.success(entered.user), entered.token
 
-        body, token = await desk.border.run(work)
+        body, token = await desk.border.apart(Lane.LOGIN, work)
         return desk.success(body, isync.cookie(token, request.site.secure))
 
     async def log_out(request: Request) -> web.StreamResponse:
