@@ -17,7 +17,8 @@ from homestow.server.rules.access import Rights
 from homestow.server.service.accounts import Accounts
 from homestow.server.service.committer import Committer
 from homestow.server.service.hashing import Hashing
-from homestow.server.service.outside import Found, Outside
+from homestow.server.service.outside import Outside
+from homestow.server.service.outside_scan import Found
 from homestow.server.service.roots import Roots
 from homestow.server.service.work import Ground
 from homestow.values.changes import ChangeKind

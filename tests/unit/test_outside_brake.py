@@ -8,7 +8,7 @@ import pytest
 from tests.unit.outside_world import SECOND, World, open_world
 
 from homestow.server.adapters.catalogue_sql.database import Database
-from homestow.server.ports.catalogue import NodeRow
+from homestow.server.ports.catalogue import ShownRow
 from homestow.server.ports.content import Entry
 from homestow.server.service import outside
 from homestow.values.errors import Busy
@@ -119,15 +119,15 @@ def test_an_interrupted_comparison_deletes_nothing(world: World, monkeypatch: py
     world.write("d3/new")
     scanned = world.root_rows.roots()[0].scanned_ns
     world.clock.ns += SECOND
-    real, looked = world.catalogue.lying_in, []
+    real, looked = world.catalogue.shown_in, []
 
-    def third_stops(folder: NodeId) -> list[NodeRow]:
+    def third_stops(folder: NodeId) -> list[ShownRow]:
         looked.append(folder)
         if len(looked) == 3:
             world.outside.stopping.ask()
         return real(folder)
 
-    monkeypatch.setattr(world.catalogue, "lying_in", third_stops)
+    monkeypatch.setattr(world.catalogue, "shown_in", third_stops)
     with pytest.raises(Busy):
         world.rescan()
 

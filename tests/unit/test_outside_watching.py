@@ -12,7 +12,7 @@ from tests.unit.outside_world import World, open_world
 from homestow.server.adapters.catalogue_sql.database import Database
 from homestow.server.adapters.clock_system import SystemClock
 from homestow.server.ports.content import Location
-from homestow.server.service.outside import Found
+from homestow.server.service.outside_scan import Found
 from homestow.server.service.watching import Watching
 from homestow.values.errors import StorageFailed
 from homestow.values.ids import RootId

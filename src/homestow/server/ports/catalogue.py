@@ -109,6 +109,11 @@ FoundRow = tuple[NodeId, NodeId, str, str, int, int, int, int, int, int, int]
 ctime_ns, each as in `NodeRow`. Not a named one: adopting makes hundreds of thousands of them."""
 
 
+ShownRow = tuple[str, str, int, int, int, int, int, NodeId]
+"""What a comparison with the disk needs of a node: disk name, kind, size, disk_mtime_ns, ctime_ns, inode, birth_ns, id. Not a
+named one: an unchanged tree is compared by hundreds of thousands of them."""
+
+
 class Folder(NamedTuple):
     """A folder as paths are made of it.
 
@@ -252,6 +257,9 @@ class CatalogueReads(Journal, Protocol):
 
     def lying_in(self, folder: NodeId) -> list[NodeRow]:
         """All nodes that lie in a folder (directly), whatever their places are."""
+
+    def shown_in(self, folder: NodeId) -> list[ShownRow]:
+        """What the disk showed last of all nodes that lie in a folder, in no order."""
 
     def lying_elsewhere(self, root: RootId) -> list[NodeRow]:
         """All live nodes of a root whose location is not their place."""

@@ -17,7 +17,8 @@ from homestow.server.ports.roots import Root
 from homestow.server.rules.access import Rights
 from homestow.server.service.accounts import Accounts
 from homestow.server.service.merging import Merging
-from homestow.server.service.outside import Found, Outside
+from homestow.server.service.outside import Outside
+from homestow.server.service.outside_scan import Found
 from homestow.server.service.roots import Roots
 from homestow.values.errors import BadName, Busy, CloudError, NotFound
 from homestow.values.ids import RootId
@@ -71,7 +72,7 @@ class Scanned:
     """What a scan came to.
 
     Attributes:
-        seen, new, edited, moved, gone: as in `outside.Found`, summed up.
+        seen, new, edited, moved, gone: as in `outside_scan.Found`, summed up.
         media: files whose facts were read.
         lines: what happened, for people. problems: what was left, with what to do.
     """
@@ -274,7 +275,9 @@ class Scanning:
             found = self._outside.look(root, found.later)
             running.result.add(replace(found, seen=0), at)
         if found.later:
-            running.result.problems.append(f"{at}: something is still being written there; the server looks again later.")
+            running.result.problems.append(
+                f"{at}: something is still being written there; the server looks again later."
+            )
 
 
 class Running:

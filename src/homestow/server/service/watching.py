@@ -12,7 +12,8 @@ from contextlib import AbstractContextManager
 from homestow.server.ports.clock import Clock
 from homestow.server.ports.content import Location, Watches
 from homestow.server.ports.roots import RootState
-from homestow.server.service.outside import QUIET_NS, Found, Outside
+from homestow.server.service.outside import Outside
+from homestow.server.service.outside_scan import QUIET_NS, Found
 from homestow.server.service.roots import Roots
 from homestow.values.errors import CloudError
 from homestow.values.ids import RootId

@@ -14,6 +14,7 @@ from homestow.server.ports.catalogue import (
     Intent,
     Lies,
     NodeRow,
+    ShownRow,
     UploadRow,
     Usage,
     VersionRow,
@@ -103,6 +104,10 @@ class Reads:
     def lying_in(self, folder: NodeId) -> list[NodeRow]:
         """All nodes lying in a folder."""
         return self._nodes(sql.LYING_AS_SHOWN, (folder,)) + self._nodes(sql.LYING_IN, (folder,))
+
+    def shown_in(self, folder: NodeId) -> list[ShownRow]:
+        """What the disk showed last of all nodes lying in a folder."""
+        return self._all(sql.SHOWN_AS_NAMED, (folder,)) + self._all(sql.SHOWN_ELSEWHERE, (folder,))
 
     def lying_elsewhere(self, root: RootId) -> list[NodeRow]:
         """Live nodes whose location is not their place."""

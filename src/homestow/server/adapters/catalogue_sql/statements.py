@@ -28,6 +28,9 @@ LIES_AS_SHOWN = _sql(_FROM_NODES, "WHERE parent = ? AND gone = 0 AND name = ? AN
 LIES_AT = _sql(_FROM_NODES, "WHERE loc_parent = ? AND loc_name = ? AND gone = 0")
 LYING_AS_SHOWN = _sql(_FROM_NODES, "WHERE parent = ? AND gone = 0 AND loc_parent IS NULL")
 LYING_IN = _sql(_FROM_NODES, "WHERE loc_parent = ? AND gone = 0")
+_SHOWN = "kind, size, disk_mtime_ns, ctime_ns, inode, birth_ns, id FROM nodes"
+SHOWN_AS_NAMED = _sql("SELECT name,", _SHOWN, "WHERE parent = ? AND gone = 0 AND loc_parent IS NULL")
+SHOWN_ELSEWHERE = _sql("SELECT loc_name,", _SHOWN, "WHERE loc_parent = ? AND gone = 0")
 # Without the hint every node of the root would be looked at whenever a folder is deleted.
 LYING_ELSEWHERE = _sql(_FROM_NODES, "INDEXED BY nodes_location WHERE loc_parent IS NOT NULL AND root = ? AND gone = 0")
 BY_INODE = _sql(_FROM_NODES, "WHERE root = ? AND inode = ? AND gone = 0")
