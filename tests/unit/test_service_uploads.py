@@ -22,6 +22,7 @@ from homestow.values.errors import (
     PathTaken,
     QuotaExceeded,
     Stale,
+    StorageFull,
     TooLarge,
     UploadGone,
     WrongKind,
@@ -357,6 +358,24 @@ class TestWhole:
 
         assert w.read(sink.finish().id) == data
         assert passed == [(at * (SMALL + 1), at >= 2) for at in range(4)]
+
+    def test_a_disk_that_fails_far_into_a_file_leaves_nothing(self, w: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The one who sends learns it, and nothing is left behind."""
+        monkeypatch.setattr("homestow.server.service.whole.KEPT_AT_HAND", 0)
+        sink = w.core.whole.put_file(w.anna, w.top, "x")
+        sink.write(bytes(2 * SMALL))
+        kind = type(w.core.whole.store(w.root).stage("probe"))
+        w.core.whole.store(w.root).drop_staged("probe")
+
+        def full(*_: object, **__: object) -> None:
+            raise StorageFull("No room.")
+
+        monkeypatch.setattr(kind, "write_at", full)
+        with pytest.raises(StorageFull):
+            sink.write(bytes(2 * SMALL))
+
+        assert w.names() == []
+        w.nothing_staged()
 
     @pytest.mark.parametrize("size", [10, SMALL * 2])
     def test_what_went_wrong_leaves_nothing(self, w: World, size: int) -> None:

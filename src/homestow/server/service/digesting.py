@@ -1,6 +1,8 @@
 """BLAKE3 of content wherever it lies."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
 
 from blake3 import blake3
 
@@ -11,6 +13,14 @@ CHUNK = 1024 * 1024
 """Bytes read at once."""
 
 _PIECE = 64 * CHUNK
+_beside = ThreadPoolExecutor(2, thread_name_prefix="digest")
+
+
+class Hasher(Protocol):
+    """What takes bytes for a digest."""
+
+    def update(self, data: memoryview, /) -> object:
+        """The next bytes."""
 
 
 def digest_open(content: Opened | Staged, size: int, go_on: Callable[[], None] | None = None) -> bytes:
@@ -34,6 +44,18 @@ def feed(hasher: blake3, content: Opened | Staged, start: int, stop: int) -> int
         hasher.update(data)
         at += len(data)
     return at - start
+
+
+def feed_beside(hasher: Hasher, data: memoryview, write: Callable[[], None]) -> None:
+    """Hash bytes while `write`, which waits for the disk, puts them somewhere.
+
+    Both have let go of the bytes when this returns, or raises what `write` raised.
+    """
+    hashing = _beside.submit(hasher.update, data)
+    try:
+        write()
+    finally:
+        hashing.result()
 
 
 def digest_staged(store: Content, key: str) -> bytes:

@@ -13,7 +13,7 @@ from homestow.server.ports.rights import StoreSet
 from homestow.server.rules.access import Principal, Rights
 from homestow.server.service.access import Access
 from homestow.server.service.committer import Committer
-from homestow.server.service.digesting import digest_bytes, to_bytes
+from homestow.server.service.digesting import digest_bytes, feed_beside, to_bytes
 from homestow.server.service.placing import check_place
 from homestow.server.service.publish import File, Outcome
 from homestow.server.service.publishing import Publisher
@@ -162,7 +162,10 @@ class WholeFiles:
             chosen = [(at, sink) for at in places if isinstance(sink := sinks[at], FileSink)]
             for (at, _), result in zip(chosen, self._publish_all(who, root, [sink for _, sink in chosen]), strict=True):
                 results[at] = result
-        return [ServerError("The server did not come to an end with it; try again.") if result is None else result for result in results]
+        return [
+            ServerError("The server did not come to an end with it; try again.") if result is None else result
+            for result in results
+        ]
 
     def _publish_all(self, who: Principal, root: RootId, sinks: Sequence["FileSink"]) -> list[Node | CloudError]:
         results: list[Node | CloudError | None] = [None] * len(sinks)
@@ -184,7 +187,10 @@ class WholeFiles:
         finally:
             for sink in sinks:
                 sink.end()
-        return [ServerError("The server did not come to an end with it; try again.") if result is None else result for result in results]
+        return [
+            ServerError("The server did not come to an end with it; try again.") if result is None else result
+            for result in results
+        ]
 
     def check(self, who: Principal, root: RootId) -> None:
         """Let somebody put files into a root, or not. Raises `NotFound`, `Forbidden`."""
@@ -280,14 +286,21 @@ class FileSink:
         assert self._staged is not None
         assert self._hasher is not None
         try:
-            self._hasher.update(piece)
-            self._staged.write_at(self.offset, piece, passing=self.offset >= KEPT_AT_HAND)
+            self._take(self._hasher, self._staged, piece)
             self.offset += len(piece)
             if self.offset - self._flushed >= _FLUSH_EVERY:
                 self._flush()
         except CloudError:
             self.abort()
             raise
+
+    def _take(self, hasher: blake3, staged: Staged, piece: memoryview) -> None:
+        at = self.offset
+        if at < KEPT_AT_HAND:
+            hasher.update(piece)
+            staged.write_at(at, piece)
+        else:
+            feed_beside(hasher, piece, lambda: staged.write_at(at, piece, passing=True))
 
     def _begin_large(self) -> None:
         self._staged = self._files.store(self.root).stage(self.file.staged)
