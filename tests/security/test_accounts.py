@@ -7,13 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.fronts.api.rig import PASSWORD, SECOND, Rig
+from tests.fronts.api.rig import PASSWORD, SECOND, Clock, Rig
 from tests.fronts.api.rig import rig as open_rig
 
 from homestow.server.adapters.catalogue_sql.accounts import SqlAccounts
+from homestow.server.adapters.catalogue_sql.database import Database
+from homestow.server.adapters.catalogue_sql.sessions import SqlSessions
 from homestow.server.service.accounts import Accounts
 from homestow.server.service.hashing import Hashing
-from homestow.values.errors import CloudError
+from homestow.server.service.sessions import Sessions
+from homestow.values.errors import CloudError, LoginNeeded
 
 DAY = 24 * 3600 * SECOND
 GUESSES = [
@@ -214,3 +217,37 @@ def test_S49_a_removed_persons_name_opens_nothing_old(rig: Rig) -> None:
     assert rig.ask("POST", f"/nodes/{rig.top}/folders", {"name": "bens"}, token=new, headers=key).status == 404
     with pytest.raises(CloudError):
         accounts.check(old)
+
+
+def test_S109_logging_in_again_and_again_ends_nobody_elses_login(tmp_path: Path) -> None:
+    """Of the few sessions that a front has, those of whoever has the most end first: others keep theirs, even unused ones."""
+    database = Database.open(tmp_path / "catalogue.db", in_process=True)
+    try:
+        rows, clock = SqlAccounts(database), Clock()
+        accounts = Accounts(rows, clock, Hashing(time=1, memory_kib=8, lanes=1))
+        sessions = Sessions(SqlSessions(database), accounts, clock, most=6)
+        for name in ("anna", "ben", "eve"):
+            accounts.add(name, PASSWORD)
+        kept = [sessions.log_in(name, PASSWORD, "phone", "").token for name in ("anna", "ben", "ben")]
+        tokens = []
+        for _ in range(20):
+            clock.ns += SECOND
+            tokens.append(sessions.log_in("eve", PASSWORD, "loop", "").token)
+        for token in (*kept, tokens[-1]):
+            sessions.check(token)
+        good = [token for token in tokens if _opens(sessions, token)]
+        assert good == tokens[-3:]
+        clock.ns += SECOND
+        newest = sessions.log_in("anna", PASSWORD, "tablet", "").token
+        assert [_opens(sessions, token) for token in (*kept, newest)] == [True] * 4
+        assert sum(_opens(sessions, token) for token in tokens) == 2
+    finally:
+        database.close()
+
+
+def _opens(sessions: Sessions, token: str) -> bool:
+    try:
+        sessions.check(token)
+    except LoginNeeded:
+        return False
+    return True

@@ -37,8 +37,8 @@ class Sessions(Protocol):
     def add(self, session: Session, most: int, now_ns: int) -> int:
         """Store a new one; how many ended for it.
 
-        Of its front those end that outlived their time; where there are more than `most` then, the ones unused for longest,
-        never the new one. Their devices are removed with them.
+        Of its front those end that outlived their time; where there are more than `most` then, those of the account that has
+        the most of them, the ones unused for longest first (S109), never the new one. Their devices are removed with them.
         """
 
     def find(self, token: bytes, front: str) -> tuple[Session, Account] | None:

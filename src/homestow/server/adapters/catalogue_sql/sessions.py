@@ -21,9 +21,12 @@ _ENDED: Final = (
     " OR NOT EXISTS (SELECT 1 FROM devices WHERE devices.id = sessions.device))"
 )
 _LONGEST_UNUSED: Final = (
-    "SELECT token, device FROM sessions WHERE front = ?1 AND token <> ?2 ORDER BY seen_ns, created_ns LIMIT max(0,"
+    "SELECT token, device FROM (SELECT token, device, seen_ns, created_ns, row_number() OVER"
+    " (PARTITION BY account ORDER BY token = ?2 DESC, seen_ns DESC, created_ns DESC) AS place"
+    " FROM sessions WHERE front = ?1) WHERE token <> ?2 ORDER BY place DESC, seen_ns, created_ns LIMIT max(0,"
     " (SELECT count(*) FROM sessions WHERE front = ?1) - ?3)"
 )
+"""Whoever has the most sessions loses one first, so that nobody ends those of others by logging in again and again (S109)."""
 
 
 class SqlSessions:
