@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from tests.journeys.cli_processes import PASSWORD, Home, Serving, read_line, stop, wait_for
 
+from homestow.client.adapters.api_client import Client
+
 pytestmark = pytest.mark.serial
 
 
@@ -86,6 +88,32 @@ def test_a_wrong_password_is_said_also_where_a_login_is_kept(home: Home, server:
     home.fine("sync", "-s", server.url, "-u", "anna", "-d", folder, "--once")
     ran = home.run(*wrong)
     assert (ran.code, "not the password" in ran.line) == (4, False)
+
+
+def test_the_kept_login_serves_also_beside_the_password(home: Home, server: Serving, folder: Path) -> None:
+    """No new login each time; one that was taken back is made anew, and an older password is refused then."""
+    words = ("sync", "-s", server.url, "-u", "anna", "-d", folder, "--once", "-p")
+    new = "another good password"
+
+    def logged_in(password: str) -> int:
+        client = Client(server.url)
+        try:
+            return client.login("anna", password, "counter").device
+        finally:
+            client.close()
+
+    home.fine(*words, PASSWORD)
+    before = logged_in(PASSWORD)
+    for _ in range(2):
+        home.fine(*words, PASSWORD)
+    assert logged_in(PASSWORD) == before + 1
+
+    home.fine("user", "passwd", "anna", "--data", home.data, env={"HOMESTOW_PASSWORD": new})
+    assert home.run(*words, PASSWORD).code == 4
+    home.fine(*words, new)
+    before = logged_in(new)
+    home.fine(*words, new)
+    assert logged_in(new) == before + 1
 
 
 @pytest.mark.parametrize("what", ["server", "other", "root", "user", "folder", "file"])

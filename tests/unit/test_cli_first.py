@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from homestow.cli.first import account_name, check_apart, free_port, new_password, read_account, write_account
-from homestow.cli.remembered import Login, Logins
+from homestow.cli.remembered import Login, Logins, check_digits
 from homestow.cli.sync import server_url
 from homestow.cli.troubles import Trouble
 from homestow.server.rules.passwords import check_password, check_user_name
@@ -88,6 +88,21 @@ def test_a_login_is_remembered_for_its_owner_only(tmp_path: Path) -> None:
     assert logins.drop("http://a", "anna")
     assert not logins.drop("http://a", "anna")
     assert logins.find("http://a", "anna") is None
+
+
+def test_check_digits_tell_passwords_apart_and_tell_nothing(tmp_path: Path) -> None:
+    """They belong to one token, survive in the file, and are too few to find a password by (S90)."""
+    found = {check_digits("token", f"password {number}") for number in range(2000)}
+    assert {len(digits) for digits in found} == {3}
+    assert 1000 < len(found) < 2000
+    assert check_digits("token", "a") == check_digits("token", "a") != check_digits("other", "a")
+    check_digits("token", "\udc80")
+    logins = Logins(tmp_path)
+    logins.keep(Login("http://a", "anna", "t", "abc"))
+    assert logins.only("http://a") == Login("http://a", "anna", "t", "abc")
+    (path,) = tmp_path.rglob("*.json")
+    path.write_text('{"server": "http://a", "user": "anna", "token": "t"}')
+    assert logins.only("http://a") == Login("http://a", "anna", "t")
 
 
 def test_a_damaged_login_says_what_to_do(tmp_path: Path) -> None:

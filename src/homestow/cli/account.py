@@ -4,7 +4,7 @@ import click
 
 from homestow.cli.asking import Command, server_options
 from homestow.cli.passwords import ask_password, given_password
-from homestow.cli.remembered import Login, Logins
+from homestow.cli.remembered import Login, Logins, check_digits
 from homestow.cli.troubles import USAGE, Trouble
 from homestow.client.adapters.api_client import Client
 from homestow.values.errors import CloudError
@@ -42,7 +42,7 @@ def passwd(server: str, user: str | None, password_stdin: bool) -> None:
         client.change_password(old, new)
     finally:
         client.close()
-    Logins().keep(Login(server, user, fresh.token))
+    Logins().keep(Login(server, user, fresh.token, check_digits(fresh.token, new)))
     print(f"the password of {user} is changed; this computer stays logged in, all other devices are logged out.")
 
 

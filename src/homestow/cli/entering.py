@@ -5,7 +5,7 @@ import socket
 from collections.abc import Callable, Sequence
 
 from homestow.cli.passwords import ENVIRONMENT, ask_password, keyring_password
-from homestow.cli.remembered import Login, Logins
+from homestow.cli.remembered import Login, Logins, check_digits
 from homestow.cli.troubles import TROUBLE, USAGE, Trouble
 from homestow.client.adapters.api_client import Client
 from homestow.values.errors import CloudError, LoginNeeded
@@ -67,20 +67,21 @@ def enter(
 ) -> Entered:
     """Log in as `user` (None: whoever is known on this computer), and see which roots there are.
 
-    A `password` that was given is always proved, so that a wrong one never goes unnoticed. Without one the kept token serves;
-    when there is none, or it was taken back, the password is what `otherwise` gives, the keyring holds or somebody types.
+    The kept token serves, also beside a `password` that was proved with it before. Another password is proved by a login of
+    its own, so that a wrong one does not go unnoticed. When there is no token, or it was taken back (as by a change of the
+    password), the password is the given one, what `otherwise` gives, the keyring holds or somebody types.
 
     Raises:
         CloudError: the server refuses, or does not answer.
         Trouble: nobody knows who it is, or no password is to be had.
     """
     logins = logins or Logins()
-    known = logins.find(server, user) if user else logins.only(server)
+    known, password = logins.find(server, user) if user else logins.only(server), password or None
     if user is None:
         if known is None:
             raise Trouble(f"who are you on {server}? Name your account with -u USER.", USAGE)
         user = known.user
-    if password is None and known is not None:
+    if known is not None and (password is None or known.check == check_digits(known.token, password)):
         with contextlib.suppress(LoginNeeded):
             return _with_token(server, known)
     fresh = _log_in(server, user, password or otherwise() or _found(server, user, known is not None))
@@ -88,6 +89,7 @@ def enter(
         with contextlib.suppress(LoginNeeded):
             entered = _with_token(server, known)
             _end(fresh)  # one device per computer is enough; this login only proved the password
+            logins.keep(known._replace(check=check_digits(known.token, password)))
             return entered
     logins.keep(fresh)
     return _with_token(server, fresh)
@@ -111,7 +113,8 @@ def _with_token(server: str, login: Login) -> Entered:
 def _log_in(server: str, user: str, password: str) -> Login:
     client = Client(server)
     try:
-        return Login(server, user, client.login(user, password, device_name()).token)
+        token = client.login(user, password, device_name()).token
+        return Login(server, user, token, check_digits(token, password))
     finally:
         client.close()
 
