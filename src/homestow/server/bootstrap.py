@@ -26,6 +26,9 @@ from homestow.server.adapters.catalogue_sql.roots import SqlRoots
 from homestow.server.adapters.catalogue_sql.sessions import SqlSessions
 from homestow.server.adapters.clock_system import SystemClock
 from homestow.server.adapters.content_tree import TreeContent
+from homestow.server.adapters.media_workers.pool import WorkerPool
+from homestow.server.adapters.thumbs_disk import DiskThumbs
+from homestow.server.adapters.thumbs_sent import DiskSentThumbs
 from homestow.server.ports.content import Content
 from homestow.server.ports.copies import Copy
 from homestow.server.ports.listing import Listing
@@ -37,6 +40,7 @@ from homestow.server.service.hashing import Hashing
 from homestow.server.service.isync import Isync, IsyncRows, make_isync
 from homestow.server.service.keeping import Keeping, make_keeping
 from homestow.server.service.listing import ListingService
+from homestow.server.service.media_parts import MediaParts, MediaStores, make_media
 from homestow.server.service.outside import Outside
 from homestow.server.service.restore import Restored, restore
 from homestow.server.service.roots import Roots
@@ -60,6 +64,7 @@ class House:
     keeping: Keeping
     isync: Isync
     listing: ListingService
+    pictures: MediaParts
 
 
 def own_roots(folder: DataFolder, settings: Settings) -> Path:
@@ -100,6 +105,7 @@ def open_house(data: Path, settings: Settings) -> Iterator[House]:
             try:
                 yield house
             finally:
+                house.pictures.idle.stop()
                 house.core.close()
                 house.services.roots.close()
                 house.listing.stop()
@@ -133,6 +139,8 @@ def _build(folder: DataFolder, settings: Settings, database: Database) -> House:
         settings.rescan_minutes * 60.0, settings.watch, None if key is None else key.reveal().encode(),
         data=folder.path,
     )  # fmt: skip
+    extras = SqlExtras(database)
+    pictures = _media(folder, settings, database, core, roots)
     services = Services(
         accounts=accounts,
         roots=roots,
@@ -145,12 +153,24 @@ def _build(folder: DataFolder, settings: Settings, database: Database) -> House:
         admin=keeping.admin,
         clock=clock,
         answers=core.answers,
+        media=pictures.media,
+        thumbnails=pictures.thumbnails,
     )
-    extras = SqlExtras(database)
     listing = _listing(folder, database, core)
     rows = IsyncRows(account_rows, extras, extras, SqlSessions(database), SqlMedia(database), listing)
     isync = make_isync(core, services, rows, clock, most=settings.online_limit, idle_s=settings.online_seconds)
-    return House(folder, settings, database, core, services, keeping, isync, listing)
+    return House(folder, settings, database, core, services, keeping, isync, listing, pictures)
+
+
+def _media(folder: DataFolder, settings: Settings, database: Database, core: Core, roots: Roots) -> MediaParts:
+    """Media facts and thumbnails; no process is started for them before somebody needs one."""
+    place = folder.path / "thumbs" if settings.thumbs_folder is None else Path(settings.thumbs_folder)
+    tools = WorkerPool()
+    stores = MediaStores(
+        SqlMedia(database), SqlExtras(database), tools, DiskThumbs(place, core.catalogue.epoch(), settings.thumbs_bytes),
+        DiskSentThumbs(folder.path / "thumbs-sent"),
+    )  # fmt: skip
+    return make_media(core, roots, stores, SystemClock(), readers=tools.workers)
 
 
 def _listing(folder: DataFolder, database: Database, core: Core) -> ListingService:
@@ -247,11 +267,13 @@ class Server:
             await server.listen_unix(self._house.folder.socket)
             self._house.keeping.start()
             self._house.listing.start()
+            self._house.pictures.idle.start()
             ready({"ready": True, "http": address.url})
             await stop.wait()
             log.info("stopping")
         finally:
             await loop.run_in_executor(None, self._house.keeping.stop)
+            await loop.run_in_executor(None, self._house.pictures.idle.stop)
             feed.close()
             await server.close()
             await loop.run_in_executor(None, border.close)

@@ -271,6 +271,32 @@ class Facts(Wire, frozen=True, kw_only=True):
 # --- trash and versions -----------------------------------------------------------------------------------------------
 
 
+class Media(Wire, frozen=True, kw_only=True, omit_defaults=False):
+    """What the present content of a file shows; null: it does not tell.
+
+    Attributes:
+        kind: image, gif, video, audio or other.
+        format: JPEG, PNG, MP4 …; the extension in capitals for what is no media.
+        width, height: pixels as it is to be displayed, so after `orientation`.
+        orientation: 1 to 8 as EXIF has it.
+        duration_s: of films, sounds and animations.
+        taken_ns: when it was taken, nanoseconds since 1970; without a zone in the file it counts as UTC.
+        latitude, longitude: degrees, north and east positive.
+        codec: of the picture, else of the sound.
+    """
+
+    kind: str
+    format: str
+    width: int | None
+    height: int | None
+    orientation: int | None
+    duration_s: float | None
+    taken_ns: int | None
+    latitude: float | None
+    longitude: float | None
+    codec: str | None
+
+
 class Trashed(Wire, frozen=True, kw_only=True, omit_defaults=False):
     """Something in the trash: the node, where it was, when and by whom it was deleted."""
 

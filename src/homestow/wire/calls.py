@@ -32,6 +32,7 @@ from homestow.wire.api import (
     LoggedIn,
     Login,
     Me,
+    Media,
     Member,
     Members,
     Move,
@@ -249,6 +250,17 @@ CALLS: tuple[Call, ...] = (
         "Bytes of a file: whole, one range or several; conditional; HEAD as well.", (_NODE, _REV), gives=Body.RAW,
         fails=(errors.NotFound, errors.WrongKind, errors.ContentMissing),
         headers=("Range", "If-Range", "If-None-Match", "If-Match", "If-Modified-Since", "If-Unmodified-Since"),
+    ),
+    Call(
+        "media", "GET", "/nodes/{node}/media", "What a picture, film or sound shows: kind, sides, time, place.", (_NODE,),
+        gives=Media, fails=(errors.NotFound, errors.WrongKind, errors.MediaBroken),
+    ),
+    Call(
+        "thumbnail", "GET", "/nodes/{node}/thumbnail",
+        "A small picture of a picture or film: upright, proportional, never enlarged; JPEG or PNG; conditional; HEAD as well.",
+        (_NODE, Param("size", str, "Longest side in pixels: 100 or 800.", default="100", pattern="^(100|800)$")),
+        gives=Body.RAW, fails=(errors.NotFound, errors.WrongKind, errors.MediaBroken),
+        headers=("Range", "If-Range", "If-None-Match", "If-Match"),
     ),
     Call(
         "block_digests", "GET", "/nodes/{node}/blocks", "Digests of a content's blocks.",

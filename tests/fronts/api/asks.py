@@ -1,5 +1,6 @@
 """One good request for every call of the table, and every failure that a call documents, as data for the tests."""
 
+import base64
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
@@ -13,6 +14,10 @@ from homestow.wire.api import Body, PackItem
 from homestow.wire.calls import BY_NAME, Call
 
 UNKNOWN = 10**12
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
+)
+"""A picture of one pixel."""
 _number = count(1)
 
 
@@ -72,6 +77,11 @@ def cursor(rig: Rig) -> str:
     return str(rig.services.changes.cursor())
 
 
+def picture(rig: Rig, content: bytes = PNG) -> Node:
+    """A file that says it is a picture."""
+    return rig.put(f"{fresh()}.png", content)
+
+
 def _pack(rig: Rig) -> bytes:
     return pack(new(rig.top, fresh(), b"in a pack"))
 
@@ -109,6 +119,8 @@ GOOD: dict[str, Make] = {
     "versions": lambda rig, by: Asked(f"/nodes/{old_version(rig).id}/versions"),
     "restore_version": lambda rig, by: Asked(f"/nodes/{old_version(rig).id}/versions/1/restore"),
     "content": lambda rig, by: Asked(f"/nodes/{rig.put(fresh()).id}/content"),
+    "media": lambda rig, by: Asked(f"/nodes/{picture(rig).id}/media"),
+    "thumbnail": lambda rig, by: Asked(f"/nodes/{picture(rig).id}/thumbnail"),
     "block_digests": lambda rig, by: Asked(f"/nodes/{rig.put(fresh()).id}/blocks"),
     "put_file": lambda rig, by: Asked(f"/nodes/{rig.top}/files?name={fresh()}", b"whole"),
     "put_content": lambda rig, by: Asked(f"/nodes/{rig.put(fresh()).id}/content?base=1", b"whole"),
@@ -137,6 +149,8 @@ NEEDS: dict[str, Rights] = {
             "trash",
             "versions",
             "content",
+            "media",
+            "thumbnail",
             "block_digests",
             "get_pack",
         ],
@@ -325,6 +339,10 @@ FAILURES: dict[tuple[str, str], Fail] = {
     ("restore_version", "content-missing"): _damaged_version(
         lambda rig, node: rig.ask("POST", f"/nodes/{node.id}/versions/1/restore")
     ),
+    ("media", "wrong-kind"): lambda rig: rig.ask("GET", f"/nodes/{rig.top}/media"),
+    ("media", "media-broken"): lambda rig: rig.ask("GET", f"/nodes/{picture(rig, b'no picture').id}/media"),
+    ("thumbnail", "wrong-kind"): lambda rig: rig.ask("GET", f"/nodes/{rig.put(fresh()).id}/thumbnail"),
+    ("thumbnail", "media-broken"): lambda rig: rig.ask("GET", f"/nodes/{picture(rig, b'no picture').id}/thumbnail"),
     ("content", "wrong-kind"): lambda rig: rig.ask("GET", f"/nodes/{rig.top}/content"),
     ("content", "content-missing"): _damaged_version(
         lambda rig, node: rig.ask("GET", f"/nodes/{node.id}/content?rev=1")

@@ -21,8 +21,13 @@ from homestow.client.adapters.api_client import Client
 from homestow.server.adapters.catalogue_sql.accounts import SqlAccounts
 from homestow.server.adapters.catalogue_sql.catalogue import SqlCatalogue
 from homestow.server.adapters.catalogue_sql.database import Database
+from homestow.server.adapters.catalogue_sql.extras import SqlExtras
+from homestow.server.adapters.catalogue_sql.media import SqlMedia
 from homestow.server.adapters.catalogue_sql.roots import SqlRoots
 from homestow.server.adapters.content_tree import TreeContent
+from homestow.server.adapters.media_workers.pool import WorkerPool
+from homestow.server.adapters.thumbs_disk import DiskThumbs
+from homestow.server.adapters.thumbs_sent import DiskSentThumbs
 from homestow.server.border import Border
 from homestow.server.fronts.api.binding import Bench
 from homestow.server.fronts.api.express import SmallContents
@@ -37,6 +42,7 @@ from homestow.server.service.accounts import Accounts
 from homestow.server.service.committer import Committer
 from homestow.server.service.core import Core, make_core
 from homestow.server.service.hashing import Hashing
+from homestow.server.service.media_parts import MediaStores, make_media
 from homestow.server.service.outside import Outside
 from homestow.server.service.roots import Roots
 from homestow.server.service.services import Services
@@ -123,10 +129,16 @@ class Rig:
             SqlRoots(self.database), rows, catalogue, self._open_store, self.clock, files, default_quota=self._quota
         )
         self.core: Core = make_core(catalogue, self.roots, self.roots, self.clock, self.boot, self._outside)
+        tools = WorkerPool(2)
+        stores = MediaStores(
+            SqlMedia(self.database), SqlExtras(self.database), tools,
+            DiskThumbs(self.place / "thumbs", catalogue.epoch(), 1 << 30), DiskSentThumbs(self.place / "thumbs-sent"),
+        )  # fmt: skip
+        self.pictures = make_media(self.core, self.roots, stores, self.clock)
         self.services = Services(
             accounts=accounts, roots=self.roots, files=self.core.files, whole=self.core.whole, uploads=self.core.uploads,
             downloads=self.core.downloads, trashcan=self.core.trashcan, changes=self.core.changes, admin=Orders(),
-            clock=self.clock, answers=self.core.answers,
+            clock=self.clock, answers=self.core.answers, media=self.pictures.media, thumbnails=self.pictures.thumbnails,
         )  # fmt: skip
         if not accounts.all():
             for name in PEOPLE:
@@ -200,6 +212,7 @@ class Rig:
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(30)
         assert not self._thread.is_alive()
+        self.pictures.idle.stop()
         self.core.close()
         self.roots.close()
         self.database.close()

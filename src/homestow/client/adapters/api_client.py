@@ -360,6 +360,14 @@ class Client(ApiClient):
         """Bytes of a file as an answer to read and close."""
         return self.stream("content", None, headers, node=node, rev=rev)
 
+    def media(self, node: int) -> api.Media:
+        """What a file shows as a picture, film or sound."""
+        return self.call("media", api.Media, node=node)
+
+    def thumbnail(self, node: int, size: int = 100, headers: Mapping[str, str] = {}) -> Response:
+        """A file's thumbnail of 100 or 800 pixels as an answer to read and close."""
+        return self.stream("thumbnail", None, headers, node=node, size=size)
+
     def put_file(
         self, parent: int, name: str, content: Content, mtime_ns: int | None = None, base: int | None = None
     ) -> Node:

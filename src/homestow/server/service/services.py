@@ -9,7 +9,9 @@ from homestow.server.service.answers import Answers
 from homestow.server.service.changes import Changes
 from homestow.server.service.downloads import Downloads
 from homestow.server.service.files import Files
+from homestow.server.service.media import Media
 from homestow.server.service.roots import Roots
+from homestow.server.service.thumbnails import Thumbnails
 from homestow.server.service.trashcan import Trashcan
 from homestow.server.service.uploads import Uploads
 from homestow.server.service.whole import WholeFiles
@@ -38,6 +40,8 @@ class Services:
     admin: Orders
     clock: Clock
     answers: Answers
+    media: Media
+    thumbnails: Thumbnails
 
     def epoch(self) -> str:
         """Which life of the store this is."""

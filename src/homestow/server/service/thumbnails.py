@@ -38,13 +38,14 @@ class Thumb:
     Attributes:
         content_type: told by its first bytes; `application/octet-stream` for what a client sent and we do not know.
         etag: strong validator, in quotes.
-        rev: the content it shows; that of the node for what a client sent.
+        rev, mtime_ns: of the content it shows; those of the node for what a client sent.
     """
 
     content_type: str
     body: bytes
     etag: str
     rev: int
+    mtime_ns: int
 
 
 class Thumbnails:
@@ -199,7 +200,7 @@ class Thumbnails:
             self._extras.change(row.id, row.root, broken)
 
     def _thumb(self, row: NodeRow, level: int, body: bytes) -> Thumb:
-        return Thumb(type_of(body), body, f'"{self._epoch}-{row.id}-{row.rev}-{SIZES[level]}"', row.rev)
+        return Thumb(type_of(body), body, f'"{self._epoch}-{row.id}-{row.rev}-{SIZES[level]}"', row.rev, row.mtime_ns)
 
     def _sent_thumb(self, row: NodeRow, level: int) -> Thumb:
         file = self._sent.open(row.id, level)
@@ -208,7 +209,9 @@ class Thumbnails:
         with file:
             body = file.read()
             stamp = os.fstat(file.fileno()).st_mtime_ns
-        return Thumb(type_of(body), body, f'"{self._epoch}-{row.id}-{row.rev}-{SIZES[level]}-{stamp:x}"', row.rev)
+        return Thumb(
+            type_of(body), body, f'"{self._epoch}-{row.id}-{row.rev}-{SIZES[level]}-{stamp:x}"', row.rev, row.mtime_ns
+        )
 
 
 def dead_revs(catalogue: Catalogue, keys: Collection[tuple[NodeId, int]]) -> list[tuple[NodeId, int]]:

@@ -4,6 +4,7 @@ from homestow.server.fronts.api import accounts, files
 from homestow.server.fronts.api.binding import Bench
 from homestow.server.fronts.api.bodies import Bodies
 from homestow.server.fronts.api.feed import Feed
+from homestow.server.fronts.api.pictures import Pictures
 from homestow.server.fronts.http.routing import Router
 from homestow.wire.api import PREFIX
 from homestow.wire.calls import CALLS
@@ -13,7 +14,7 @@ def add_routes(router: Router, bench: Bench) -> Feed:
     """Put all calls on a router; the feed that was made for it, to be closed with the server. On the running loop."""
     feed = Feed(bench)
     uses = {**accounts.USES, **files.USES}
-    special = {**Bodies(bench).handlers(), "changes": feed.changes}
+    special = {**Bodies(bench).handlers(), **Pictures(bench).handlers(), "changes": feed.changes}
     for call in CALLS:
         use = uses.get(call.name)
         handler = bench.guarded(call, special[call.name]) if use is None else bench.plain(call, use)
