@@ -62,8 +62,9 @@ TCP = "waits for netdrive and picloud"
 GRPC = "waits for ditto"
 ZMQ = "waits for the sync service's control"
 MEDIA = "waits for thumbnails"
-FRONTS = "waits for the second front"
+FRONTS = "API and isync so far; waits for the next fronts"
 
+ISYNC = "fronts/isync/test_accounts.py"
 HOSTILE, RIGHTS = "fronts/api/test_hostile.py", "fronts/api/test_rights.py"
 SERVING, RECEIVING, SENDING = (f"fronts/http/test_{name}.py" for name in ("serving", "receiving", "sending"))
 ACCOUNTS, ACCOUNT_ROWS, PEOPLE = "unit/test_accounts.py", "contracts/test_accounts.py", "unit/test_accounts_names.py"
@@ -77,7 +78,7 @@ ROWS: dict[int, Row] = {
         "names that climb",
         (f"{HOSTILE}::test_what_is_no_name", f"{HOSTILE}::test_paths_lead_nowhere", f"{HOSTILE}::test_absurd_targets",
          "contracts/test_content_names.py::test_what_no_disk_can_have_is_told"),
-        waits="the same list through each new front",
+        waits=FRONTS,
     ),
     2: Row("two readings of a path", (f"{HOSTILE}::test_odd_names_are_names",), waits=FRONTS),
     3: Row(
@@ -153,8 +154,8 @@ ROWS: dict[int, Row] = {
     23: Row("scripts by parameters", waits=WEB),
     24: Row("scripts by names", (f"{PEOPLE}::test_device_names_are_made_fit_to_show",), waits=WEB),
     25: Row("content policy", waits=WEB),
-    26: Row("requests forged by sites", (f"{HOSTILE}::test_messages_are_json",), waits=f"tokens come in a header only so far; cookies: {WEB}"),
-    27: Row("cookies", waits=f"none are set so far; {WEB} and isync"),
+    26: Row("requests forged by sites", (f"{HOSTILE}::test_messages_are_json", f"{ISYNC}::test_other_sites_are_refused_on_every_call"), waits=f"tokens of pages: {WEB}"),
+    27: Row("cookies", (f"{ISYNC}::test_the_cookie",), waits=f"isync's so far; {WEB}"),
     28: Row("foreign origins", (f"{HOSTILE}::test_another_origin_gets_nothing",)),
     29: Row("forwarded headers", (f"{SERVING}::test_forwarded_addresses_are_believed_from_proxies_only",
                               "fronts/api/test_accounts_api.py::test_a_spoofed_address_is_the_same_guesser")),
@@ -172,14 +173,14 @@ ROWS: dict[int, Row] = {
     37: Row("endless depth", waits=DAV),
     38: Row("locks", waits=DAV),
     39: Row("destinations", waits=DAV),
-    40: Row("another way to log in", (f"{RIGHTS}::test_other_credentials", f"{RIGHTS}::test_nobody"), waits="the same through each new front"),
+    40: Row("another way to log in", (f"{RIGHTS}::test_other_credentials", f"{RIGHTS}::test_nobody"), waits=FRONTS),
     41: Row("fetching by address", absent="the server fetches nothing"),
     42: Row("statements made of values", ("fronts/api/test_accounts_api.py::test_absurd_users",)),
     43: Row(
         "guessing passwords",
         (f"{ACCOUNTS}::test_a_thousand_guesses_reach_ten_hashes", f"{ACCOUNTS}::test_one_address_guesses_ten_times_over_all_names",
          "unit/test_throttle.py::test_no_fifteen_minutes_see_two_full_windows", f"{ACCOUNT_ROWS}::test_tries_side_by_side_count"),
-        waits="shared by all fronts: each new front",
+        waits=FRONTS,
     ),
     44: Row("counters that vanish", (f"{ACCOUNT_ROWS}::test_counters_survive_a_restart",)),
     45: Row("which users exist", (f"{ACCOUNTS}::test_an_unknown_user_looks_like_a_wrong_password",),
