@@ -11,7 +11,7 @@ the state shows. A changed file gets another slot; lost slots are given back whe
 
 import threading
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,6 +26,8 @@ Ints = npt.NDArray[np.int64]
 Small = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
+_Some = tuple[int, ...] | None
+_Asked = tuple[_Some, _Some, _Some, int | None]
 _Number = TypeVar("_Number", bound=np.generic)
 
 # A cell's key, from its highest bit: folder, uploader (0: none), kind as power of two, hidden.
@@ -38,8 +40,10 @@ _PIXELS = 1 << 26
 _SORTS = len(Sort)
 _STEP, _LONGEST_STEP = 4096, 131_072
 _MOST_LOST = 10_000
+_LEAST_ROOM = 1000
 _MOST_FOLDER = 1 << (63 - _FOLDER_AT)
 _FEW = 16
+_MOST_MARKED = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,7 @@ class _State:
         orders: slots of all files for each sort, in the order of `Sort`.
         keys, counts, roots, live: of cells. A cell is live while its folder and all above it stand.
         sorted_keys, sorted_cells: keys in order, and the cell of each.
+        marked: what last queries came to: cells they have, and how many files.
     """
 
     read_to: ReadTo
@@ -63,6 +68,7 @@ class _State:
     live: Flags
     sorted_keys: Ints
     sorted_cells: Small
+    marked: dict[_Asked, tuple[Flags, int]] = field(default_factory=dict)
 
 
 def _nothing() -> _State:
@@ -98,19 +104,15 @@ class ArrayListing:
 
     def count(self, wanted: Wanted) -> int:
         """The total."""
-        state = self._state
-        return int(state.counts[_chosen(state, wanted)].sum())
+        return _marked(self._state, wanted)[1]
 
     def page(self, wanted: Wanted, start: int, limit: int) -> tuple[list[NodeId], int]:
         """A page and the total."""
         state = self._state
-        chosen = _chosen(state, wanted)
-        total = int(state.counts[chosen].sum())
+        marked, total = _marked(state, wanted)
         stop = min(total, start + limit)
         if start >= stop:
             return [], total
-        marked = np.zeros(len(state.keys), np.bool_)
-        marked[chosen] = True
         # Positions among the marked files of the ascending order.
         low, high = (total - stop, total - start) if wanted.descending else (start, stop)
         order = state.orders[wanted.sort]
@@ -125,9 +127,7 @@ class ArrayListing:
     def folder_counts(self, folders: Collection[NodeId]) -> dict[NodeId, int]:
         """Files directly in folders."""
         state = self._state
-        starts, stops = _ranges(
-            state, np.array([folder if 0 < folder < _MOST_FOLDER else 0 for folder in folders], np.int64)
-        )
+        starts, stops = _ranges(state, _ids(folders))
         return {
             folder: int(state.counts[state.sorted_cells[start:stop]].sum())
             for folder, start, stop in zip(folders, starts.tolist(), stops.tolist(), strict=True)
@@ -150,10 +150,13 @@ class ArrayListing:
                 known, state = _with_folders(known, state, rows, drop, folders)
             if rows or drop or folders:
                 state = self._with_files(known, state, rows, drop, folders)
-            self._folders, self._state = known, replace(state, read_to=read_to)
+            self._folders, self._state = known, replace(state, read_to=read_to, marked={})
             lost = self._used - len(state.orders[0])
             if lost > _MOST_LOST and lost > self._used // 4:
                 self._compact(state.orders[0])
+            if len(self._state.nodes) - self._used < _LEAST_ROOM and self._used > _LEAST_ROOM:
+                # Now, so that not the next one waits for it who only changed a file.
+                self._state = self._with_room(self._state, self._used)
 
     def clear(self) -> None:
         """Forget everything."""
@@ -167,9 +170,13 @@ class ArrayListing:
         with self._writing:
             state = self._state
             by_node = state.orders[Sort.NONE]
-            self._compact(by_node[state.live[state.cells[by_node]]])
-            state = self._state
-            arrays: list[listing_file.Array] = [state.nodes, state.cells, *state.orders, *self._sort_keys]
+            standing = by_node[state.live[state.cells[by_node]]]
+            if len(standing) < self._used:
+                self._compact(standing)
+                state = self._state
+            used = self._used
+            arrays: list[listing_file.Array] = [state.nodes[:used], state.cells[:used], *state.orders]
+            arrays += [keys[:used] for keys in self._sort_keys]
             arrays += [state.keys, state.counts, state.roots, state.live, state.sorted_keys, state.sorted_cells]
             arrays += self._folders.standing()
         listing_file.save(self._path, state.read_to, arrays)
@@ -182,9 +189,11 @@ class ArrayListing:
         nodes, cells, *rest = arrays
         orders, rest = tuple(rest[:_SORTS]), rest[_SORTS:]
         self._sort_keys, rest = rest[: _SORTS - 1], rest[_SORTS - 1 :]
-        self._state = _State(read_to, nodes, cells, orders, *rest[:6])
+        keys, counts, roots, live, sorted_keys, sorted_cells = rest[:6]
+        self._state = _State(read_to, nodes, cells, orders, keys, counts, roots, live, sorted_keys, sorted_cells)
         self._folders = _Folders(*rest[6:])
         self._used = len(nodes)
+        self._state = self._with_room(self._state, self._used)
 
     def _reset(self) -> None:
         self._state = _nothing()
@@ -219,15 +228,19 @@ class ArrayListing:
         """Fill the next slots; nobody reads those yet."""
         start, stop = self._used, self._used + len(nodes)
         if stop > len(state.nodes):
-            room = stop + stop // 4 + 1024
-            state = replace(state, nodes=_grown(state.nodes, room), cells=_grown(state.cells, room))
-            self._sort_keys = [_grown(keys, room) for keys in self._sort_keys]
+            state = self._with_room(state, stop)
         state.nodes[start:stop] = nodes
         state.cells[start:stop] = cells
         for column, keys in zip(self._sort_keys, sort_keys, strict=True):
             column[start:stop] = keys
         self._used = stop
         return state
+
+    def _with_room(self, state: _State, slots: int) -> _State:
+        """Room for so many slots and some more."""
+        room = slots + slots // 4 + 1024
+        self._sort_keys = [_grown(keys, room) for keys in self._sort_keys]
+        return replace(state, nodes=_grown(state.nodes, room), cells=_grown(state.cells, room))
 
     def _compact(self, by_node: Small) -> None:
         """Keep these slots only, in this order; and cells that files are in."""
@@ -317,7 +330,8 @@ class _Folders:
                 break
             above = further
         # While half of several moves is told, folders may seem to be in one another: none of those stands.
-        return live & (self.parents[above] == 0)
+        live &= self.parents[above] == 0
+        return live
 
     def _find(self, folders: Ints) -> tuple[Ints, Flags]:
         at = np.searchsorted(self.ids, folders)
@@ -407,6 +421,15 @@ def _ranges(state: _State, folders: Ints) -> tuple[Ints, Ints]:
     return starts, np.searchsorted(state.sorted_keys, (folders + 1) << _FOLDER_AT)
 
 
+def _ids(folders: Collection[NodeId]) -> Ints:
+    """As an array, with 0 for what is in no cell: very large numbers would wrap around in a cell's key."""
+    try:
+        ids = np.fromiter(folders, np.int64, len(folders))
+    except OverflowError:
+        ids = np.array([folder if 0 < folder < _MOST_FOLDER else 0 for folder in folders], np.int64)
+    return np.where((ids > 0) & (ids < _MOST_FOLDER), ids, 0)
+
+
 def _spread(starts: Ints, stops: Ints) -> Ints:
     """All numbers of ranges."""
     lengths = stops - starts
@@ -414,13 +437,31 @@ def _spread(starts: Ints, stops: Ints) -> Ints:
     return shifts + np.arange(len(shifts))
 
 
+def _marked(state: _State, wanted: Wanted) -> tuple[Flags, int]:
+    """For each cell whether a query has it, and how many files those hold."""
+
+    def plain(values: Collection[int] | None) -> tuple[int, ...] | None:
+        return None if values is None else tuple(values)
+
+    asked = plain(wanted.roots), plain(wanted.folders), plain(wanted.kinds), wanted.uploader
+    found = state.marked.get(asked)
+    if found is None:
+        chosen = _chosen(state, wanted)
+        marked = np.zeros(len(state.keys), np.bool_)
+        marked[chosen] = True
+        found = marked, int(state.counts[chosen].sum())
+        if len(state.marked) >= _MOST_MARKED:
+            state.marked.clear()
+        state.marked[asked] = found
+    return found
+
+
 def _chosen(state: _State, wanted: Wanted) -> Ints:
     """Cells of a query."""
     if wanted.folders is None:
         chosen = np.arange(len(state.keys))
     else:
-        # What is no folder's id is in no cell; very large numbers would wrap around.
-        folders = np.array([folder for folder in set(wanted.folders) if 0 < folder < _MOST_FOLDER], np.int64)
+        folders = np.unique(_ids(wanted.folders))
         chosen = state.sorted_cells[_spread(*_ranges(state, folders))].astype(np.int64)
     keys = state.keys[chosen]
     fits = state.live[chosen] & ((keys & _HIDDEN) == 0)

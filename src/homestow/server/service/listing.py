@@ -24,7 +24,7 @@ _LONGEST_S = 10.0
 _LOOK_S = 5.0
 _AGAIN_S = 5.0
 _SAVE_AFTER = 50_000
-_WAIT_S = 0.1
+_WAIT_S = 0.25
 _FIRST_S = 20.0
 
 
@@ -53,6 +53,7 @@ class ListingService:
         self._woken = self._asked = self._closing = False
         self._done = ReadTo("", 0, 0)
         self._unsaved = 0
+        self._saver = threading.Thread()
 
     def start(self) -> None:
         """Begin to follow, if anybody listed files before."""
@@ -68,6 +69,7 @@ class ListingService:
             self._unsubscribe()
         if self._thread is not None:
             self._thread.join()
+        self._save()
 
     def page(self, who: Principal, wanted: Wanted, start: int, limit: int) -> tuple[list[NodeId], int]:
         """Ids `start` to `start + limit` of a query in its order, and how many there are in all.
@@ -102,7 +104,8 @@ class ListingService:
         with self._changed:
             self._asked = True
             self._changed.notify_all()
-            return self._changed.wait_for(lambda: self._reached(target), limit_s)
+            self._changed.wait_for(lambda: self._reached(target) or self._closing, limit_s)
+        return self._reached(target)
 
     def _settled(self) -> Listing:
         self.settle()
@@ -144,8 +147,6 @@ class ListingService:
                     self._changed.wait_for(lambda: self._closing, _AGAIN_S)
                 continue
             self._wait()
-        if self._index is not None and self._unsaved:
-            self._index.save()
 
     def _wait(self) -> None:
         """Until somebody asks, or something changed and it is quiet again."""
@@ -185,10 +186,17 @@ class ListingService:
         with self._changed:
             self._done = target
             self._changed.notify_all()
-        if self._unsaved >= _SAVE_AFTER:
-            index.save()
-            self._unsaved = 0
+        if self._unsaved >= _SAVE_AFTER and not self._saver.is_alive():
+            self._saver = threading.Thread(target=self._save, name="listing-save", daemon=True)
+            self._saver.start()
         return None
+
+    def _save(self) -> None:
+        if self._saver.is_alive() and self._saver is not threading.current_thread():
+            self._saver.join()
+        if self._index is not None and self._unsaved:
+            self._unsaved = 0
+            self._index.save()
 
     def _bring(self, index: Listing, have: ReadTo, target: ReadTo) -> None:
         """Read all between, in parts; until it is through the index stays where it was, and a crash only means reading again."""
