@@ -322,14 +322,14 @@ def test_help_of_the_user(rig: IsyncRig) -> None:
 def test_help_of_catalogs_and_files(rig: IsyncRig) -> None:
     """Kept with them for everybody who sees them, in every root; a catalog is no file."""
     phone, node = rig.phone(), rig.put("a.jpg")
-    for kind, number in ((1, rig.top), (2, node.id)):
+    for kind, number in ((1, int(rig.top)), (2, int(node.id))):
         rig.clock.ns += SECOND
         assert phone.post("updateHelpInfo", type=kind, id=number, helpInt=kind).body == b'{"code": 0}'
         assert phone.post("updateHelpInfo", type=kind, id=number, helpText="").body == b'{"code": 0}'
         found = rig.phone("cora").get("helpInfo", type=kind, id=number).data
         assert found == {"helpInt": kind, "helpText": "", "lastModifyTime": rig.clock.ns // SECOND}
     assert phone.get("files", pageIndex=0).data["list"][0]["helpInt"] == 2
-    for kind, number in ((1, node.id), (2, rig.top), (1, 99999), (2, 99999)):
+    for kind, number in ((1, int(node.id)), (2, int(rig.top)), (1, 99999), (2, 99999)):
         assert phone.get("helpInfo", type=kind, id=number).body == b'{"code": 0, "data": {}}'
         assert phone.post("updateHelpInfo", type=kind, id=number, helpInt=1).body == b'{"code": 0}'
         assert phone.get("helpInfo", type=kind, id=number).data == {}

@@ -286,5 +286,5 @@ def test_a_file_that_left_between_index_and_answer(rig: IsyncRig, phone: Phone) 
         rig.services.files.delete(rig.services.accounts.check(rig.token("anna")), NodeId(one.id))
         return found
 
-    rig.listing.page = late  # type: ignore[method-assign]
+    rig.listing.page = late  # type: ignore[method-assign, assignment]
     assert ids(phone) == [two.id]
