@@ -4,6 +4,7 @@ import errno
 import hashlib
 import hmac
 import os
+import re
 import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,11 +15,13 @@ from blake3 import blake3
 
 from homestow.server.ports.catalogue import Catalogue, NodeRow
 from homestow.server.ports.content import Content, Opened
-from homestow.values.errors import BadRequest, CloudError, ContentMissing, StorageFailed, StorageFull
+from homestow.values.errors import BadName, BadRequest, CloudError, ContentMissing, StorageFailed, StorageFull
 from homestow.values.ids import NodeId, RootId
 from homestow.values.nodes import Kind
+from homestow.values.paths import check_name
 
 _CHUNK = 1024 * 1024
+_DIGEST = re.compile("[0-9a-f]{64}")
 _PAGE = 1000
 
 
@@ -157,6 +160,8 @@ class Contents:
         self.copied = 0
 
     def _path(self, digest: str) -> Path:
+        if _DIGEST.fullmatch(digest) is None:
+            raise StorageFailed(f"The backup is damaged: {digest!r} is no digest.")
         return self._folder / digest[:2] / digest
 
     def has(self, digest: str, size: int) -> bool:
@@ -237,7 +242,15 @@ def _read(opened: Opened, offset: int, size: int) -> bytes:
 
 
 def free_path(folder: Path, name: str) -> Path:
-    """`name` in a folder, numbered while it is in use."""
+    """`name` in a folder, numbered while it is in use.
+
+    Raises:
+        StorageFailed: no file can have this name; a backup that has it was made to lead elsewhere (S107).
+    """
+    try:
+        check_name(name)
+    except BadName as error:
+        raise StorageFailed(f"The backup is damaged: {error.message}") from error
     number, candidate = 1, folder / name
     while candidate.exists():
         number += 1
