@@ -16,6 +16,15 @@ def test_a_simple_request_is_recognised() -> None:
     assert found.headers == {b"host": b"home:5000", b"authorization": b"Bearer abc"}
 
 
+def test_a_plain_query_is_recognised() -> None:
+    """Whoever answers looks at it, as at a cookie."""
+    found = recognise(SIMPLE.replace(b"/content", b"/content?rev=1&x=y-2").replace(b"Authorization", b"Cookie"))
+
+    assert found is not None
+    assert (found.path, found.query) == (b"/api/v1/nodes/7/content", b"rev=1&x=y-2")
+    assert found.headers[b"cookie"] == b"Bearer abc"
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -29,7 +38,10 @@ def test_a_simple_request_is_recognised() -> None:
         SIMPLE.replace(b"GET", b"get"),
         SIMPLE.replace(b"HTTP/1.1", b"HTTP/1.0"),
         SIMPLE.replace(b"HTTP/1.1", b"HTTP/1.1 "),
-        SIMPLE.replace(b"/content", b"/content?rev=1"),
+        SIMPLE.replace(b"/content", b"/content?rev=%31"),
+        SIMPLE.replace(b"/content", b"/content?"),
+        SIMPLE.replace(b"/content", b"/content?a=1?b=2"),
+        SIMPLE.replace(b"/content", b"/content.txt"),
         SIMPLE.replace(b"/content", b"/%63ontent"),
         SIMPLE.replace(b"/content", b"/../content"),
         SIMPLE.replace(b"/api", b"http://home/api"),
@@ -57,7 +69,7 @@ def test_a_simple_request_is_recognised() -> None:
                 b"Range: bytes=0-1",
                 b"If-None-Match: *",
                 b"If-Range: x",
-                b"Cookie: session=1",
+                b"Cookie: session=1\r\nCookie: session=2",
                 b"X-Forwarded-For: 1.2.3.4",
                 b"Idempotency-Key: k",
             )

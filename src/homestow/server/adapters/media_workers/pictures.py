@@ -117,7 +117,9 @@ def reduced(image: Image.Image, sizes: Sequence[int], orientation: int | None) -
         if image.width * image.height > MOST_JPEG_PIXELS:
             raise Unreadable("The picture has too many pixels.")
         # Decoding at a fraction costs a fraction; kept in the colours of the file, there and back is saved too.
-        image.draft("YCbCr" if image.mode == "RGB" else image.mode, (largest, largest))
+        scale = max(1.0, max(image.size) / largest)
+        wanted = int(image.width / scale), int(image.height / scale)
+        image.draft("YCbCr" if image.mode == "RGB" else image.mode, wanted)
     if image.width * image.height > MOST_PIXELS:
         raise Unreadable("The picture has too many pixels.")
     profile = image.info.get("icc_profile")
@@ -165,7 +167,7 @@ def _fitted(image: Image.Image, size: int) -> Image.Image:
     if longest <= size:
         return image
     wanted = (max(1, round(width * size / longest)), max(1, round(height * size / longest)))
-    return image.resize(wanted, Image.Resampling.HAMMING, reducing_gap=2.0)
+    return image.resize(wanted, Image.Resampling.BICUBIC, reducing_gap=2.0)
 
 
 def _saved(image: Image.Image, profile: object) -> bytes:

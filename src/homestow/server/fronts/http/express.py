@@ -16,20 +16,30 @@ from typing import Final
 MAX_HEAD: Final = 2048
 
 _HEAD: Final = re.compile(
-    rb"GET (/[A-Za-z0-9/_-]{1,200}) HTTP/1\.1\r\n((?:[A-Za-z-]{1,40}: ?[\x21-\x7e](?:[\x20-\x7e]{0,500}[\x21-\x7e])?\r\n){1,12})\r\n"
+    rb"GET (/[A-Za-z0-9/_-]{1,200}(?:\.icc)?)(?:\?([A-Za-z0-9=&_-]{1,100}))? HTTP/1\.1\r\n((?:[A-Za-z-]{1,40}: ?[\x21-\x7e](?:[\x20-\x7e]{0,500}[\x21-\x7e])?\r\n){1,12})\r\n"
 )
 _KNOWN: Final = frozenset(
-    {b"host", b"authorization", b"user-agent", b"accept", b"accept-language", b"accept-encoding", b"homestow-epoch"}
+    {
+        b"host",
+        b"authorization",
+        b"user-agent",
+        b"accept",
+        b"accept-language",
+        b"accept-encoding",
+        b"homestow-epoch",
+        b"cookie",
+    }
 )
 """Headers that do not change what a GET is answered with, or that the one who answers looks at."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """A recognised request: its path without a query, and its headers by lower-case name, each once."""
+    """A recognised request: its path, its headers by lower-case name, each once, and its query, in which nothing is escaped."""
 
     path: bytes
     headers: dict[bytes, bytes]
+    query: bytes = b""
 
 
 Express = Callable[[Plain, bool], bytes | None]
@@ -39,7 +49,7 @@ Express = Callable[[Plain, bool], bytes | None]
 def recognise(data: bytes) -> Plain | None:
     """The request that `data` is, when it is one whole request of the simple form; None for everything else.
 
-    No query, no body, no range, no condition, no connection header, nothing twice, nothing behind it.
+    A query of plain letters and digits at most; no body, no range, no condition, no connection header, nothing twice, nothing behind it.
     """
     if len(data) > MAX_HEAD or not data.startswith(b"GET /"):
         return None
@@ -47,13 +57,13 @@ def recognise(data: bytes) -> Plain | None:
     if found is None:
         return None
     headers: dict[bytes, bytes] = {}
-    for line in found[2][:-2].split(b"\r\n"):
+    for line in found[3][:-2].split(b"\r\n"):
         name, _, value = line.partition(b":")
         name = name.lower()
         if name not in _KNOWN or name in headers:
             return None
         headers[name] = value.strip(b" ")
-    return Plain(found[1], headers) if b"host" in headers else None
+    return Plain(found[1], headers, found[2] or b"") if b"host" in headers else None
 
 
 def answer(fields: str, body: bytes, now_s: int, secure: bool) -> bytes:
