@@ -47,7 +47,7 @@ http {{
   server {{ listen 127.0.0.1:{port}; root {root};
     location /default/ {{ dav_methods PUT; create_full_put_path on; }}
     location /buffered/ {{ dav_methods PUT; create_full_put_path on; client_body_buffer_size 1m; }} }}
-  server {{ listen 127.0.0.1:{tls_port} ssl; root {root};
+  server {{ listen 127.0.0.1:{tls_port} ssl; root {root}; ssl_protocols TLSv1.2 TLSv1.3;
     ssl_certificate {dir}/cert.pem; ssl_certificate_key {dir}/key.pem; }}
 }}
 """

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import ssl
 import statistics
 import subprocess
 import sys
@@ -178,6 +179,20 @@ def fetch_big(subject: Subject, size: int, *, tls: bool = False) -> float:
         took = time.perf_counter() - began
     assert got > size, f"{subject.name} sent {got} bytes only"
     return size / took / 1e6
+
+
+def cipher_of(*subjects: Subject) -> str:
+    """The cipher suite that all of them negotiate; comparing different ones would say nothing."""
+    suites = set()
+    for subject in subjects:
+        with connect(subject.server, tls=True) as sock:
+            assert isinstance(sock, ssl.SSLSocket)
+            chosen = sock.cipher()
+            assert chosen is not None
+            suites.add(chosen[0])
+    if len(suites) != 1:
+        raise SystemExit(f"the servers negotiate different suites: {', '.join(sorted(suites))}")
+    return suites.pop()
 
 
 def send_big(subject: Subject, size: int, number: int) -> float:
@@ -382,7 +397,7 @@ def compare(size: int, rounds: int, program: str, only: str) -> list[Line]:
             )
             lines.append(
                 Line(
-                    "one 1 GiB download, TLS",
+                    f"one 1 GiB download, {cipher_of(secure, default)}",
                     "MB/s",
                     in_turns([secure, default], rounds, lambda s: fetch_big(s, size, tls=True)),
                 )
