@@ -104,7 +104,10 @@ class ExtrasRows(Protocol):
 
 
 class Folders(Protocol):
-    """Folders as a tree without its files, however many there are."""
+    """Folders as a tree without its files, however many there are.
+
+    A folder whose name begins with a dot counts only when it has extras: scans leave such folders out, clients may make one.
+    """
 
     def folders_in(self, parents: Collection[NodeId]) -> list[NodeRow]:
         """Live folders that stand directly in folders, by id."""

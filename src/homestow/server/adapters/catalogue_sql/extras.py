@@ -38,14 +38,12 @@ _ORPHANS: Final = (
     " WHERE n.id IS NULL AND u.id IS NULL LIMIT ?"
 )
 _NODE: Final = ", ".join(NodeRow._fields)
-_FOLDERS: Final = _sql(
-    "SELECT", _NODE, "FROM nodes INDEXED BY nodes_folders WHERE parent IN (SELECT value FROM json_each(?))"
-    " AND kind = 'folder' AND gone = 0 ORDER BY id",
-)  # fmt: skip
-_COUNT_FOLDERS: Final = (
-    "SELECT parent, count(*) FROM nodes INDEXED BY nodes_folders WHERE parent IN (SELECT value FROM json_each(?))"
-    " AND kind = 'folder' AND gone = 0 GROUP BY parent"
+_IN_FOLDERS: Final = (
+    "FROM nodes INDEXED BY nodes_folders WHERE parent IN (SELECT value FROM json_each(?)) AND kind = 'folder' AND gone = 0"
+    " AND (name NOT LIKE '.%' OR EXISTS (SELECT 1 FROM extras WHERE extras.node = nodes.id))"
 )
+_FOLDERS: Final = _sql("SELECT", _NODE, _IN_FOLDERS, "ORDER BY id")
+_COUNT_FOLDERS: Final = _sql("SELECT parent, count(*)", _IN_FOLDERS, "GROUP BY parent")
 
 
 class SqlExtras:

@@ -1,4 +1,8 @@
-"""What the listing is derived from, read from the catalogue's database: nodes with their facts and extras, by number or stamp."""
+"""What the listing is derived from, read from the catalogue's database: nodes with their facts and extras, by number or stamp.
+
+What begins with a dot is not listed, nor anything below it, as scans of the isync article leave it out; unless it has extras, so
+that what a client sent or made is shown to it whatever it is called.
+"""
 
 import sqlite3
 from collections.abc import Iterable, Sequence
@@ -13,7 +17,8 @@ _FOUND = """
 SELECT n.change, n.id, n.root, n.parent, n.kind, n.gone, n.name, n.size, n.birth_ns, n.mtime_ns, n.ctime_ns,
     m.kind, m.duration_s, m.width, m.height, m.taken_ns,
     e.created_s, e.uploaded_s, e.size, e.kind, e.duration_s, e.width, e.height, e.uploader,
-    e.upload IS NOT NULL OR e.thumb = 2 OR e.screen = 2
+    e.upload IS NOT NULL OR e.thumb = 2 OR e.screen = 2,
+    n.parent IS NOT NULL AND n.name LIKE '.%' AND e.node IS NULL
 FROM nodes n {index} LEFT JOIN media m ON m.node = n.id AND m.rev = n.rev LEFT JOIN extras e ON e.node = n.id
 """
 _BY_CHANGE = "WHERE n.root = ? AND n.change > ? AND n.change <= ? ORDER BY n.change LIMIT ?"
@@ -80,10 +85,11 @@ class SqlListingSource:
             _, node, root, parent, node_kind, gone, name, size, birth_ns, mtime_ns, ctime_ns,
             kind, duration, width, height, taken_ns,
             given_created, uploaded, given_size, given_kind, given_duration, given_width, given_height, uploader, hidden,
+            dotted,
         ) in rows:  # fmt: skip
             if node_kind == "folder":
-                folders.append(FolderFact(node, root, parent, gone != 0))
-            elif gone or parent is None:
+                folders.append(FolderFact(node, root, parent, gone != 0 or dotted != 0))
+            elif gone or dotted or parent is None:
                 drop.append(node)
             else:
                 put.append(
