@@ -44,8 +44,8 @@ PIECE_BYTES: Final = 4 * 1024 * 1024
 """How much the kernel is asked to send at once; the loop serves others in between."""
 SEALED_BYTES: Final = 7 * 16 * 1024
 """What is encrypted at once: whole TLS records, little enough that the copies encryption makes stay in the processor's
-cache and come from memory just used. Measured: a third less CPU than a mebibyte, and a sixth less than the nearest powers of
-two, whose records end just past a full segment."""
+cache and come from memory just used. Measured: a quarter less CPU than a mebibyte, and less than powers of two, whose records
+end just past a full segment."""
 SEALED_IN_A_ROW: Final = 8
 """So many of these until the loop serves others."""
 FETCHED_BYTES: Final = 16 * 1024 * 1024
