@@ -87,9 +87,9 @@ def success(data: object = None) -> bytes:
     return json.dumps(answer).encode("ascii")
 
 
-def failure(code: Code) -> bytes:
-    """The answer of a call that failed."""
-    return json.dumps({"code": int(code), "msg": MESSAGES[code]}).encode("ascii")
+def failure(code: Code, message: str | None = None) -> bytes:
+    """The answer of a call that failed, with the message of the code unless there is a better one."""
+    return json.dumps({"code": int(code), "msg": message or MESSAGES[code]}).encode("ascii")
 
 
 class _Object(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):

@@ -135,11 +135,15 @@ class MediaFiles:
         now_s = self._clock.now_ns() // SECOND
 
         def fill(now: Extras) -> Extras:
-            if row is None or now.shown_for in (None, before):
+            if row is not None and now.shown_for in (None, before):
                 now = replace(now, shown=known.shown, shown_for=known.shown_for)
-            return _with_facts(replace(now, folder=known.folder), asked, kind, now_s)
+            elif row is None and now.upload == known.upload:
+                now = replace(now, shown=known.shown, folder=known.folder)
+            return _with_facts(now, asked, kind, now_s)
 
         self._rows.change(known.node, known.root, fill)
+        if row is None and self._catalogue.node(known.node) is not None:
+            return self.change(who, asked)  # it was published meanwhile, perhaps at the place of before
         return self.info(who, known.node)
 
     def _moved(self, who: Principal, row: NodeRow, known: Extras, folder: NodeId, asked: ChangeFile) -> Extras:

@@ -1,14 +1,14 @@
 """What all isync calls have in common: read the parameters, find out who asks, cross the border, answer."""
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from homestow.server.border import Border
+from homestow.server.border import Border, Lane
 from homestow.server.fronts.http.connection import Request
 from homestow.server.fronts.http.problems import HttpProblem
 from homestow.server.fronts.http.receiving import read_body
@@ -94,21 +94,28 @@ class Desk:
             headers["Set-Cookie"] = cookie
         return web.Response(headers=headers, body=body)
 
-    def failure(self, code: Code, status: int = 200, retry_s: int | None = None) -> web.Response:
-        """The answer of a call that failed."""
+    def failure(
+        self, code: Code, status: int = 200, retry_s: int | None = None, message: str | None = None
+    ) -> web.Response:
+        """The answer of a call that failed; `message` where the one of the code does not say what to do."""
         headers = self.headers()
         if retry_s is not None:
             headers["Retry-After"] = str(retry_s)
-        return web.Response(status=status, headers=headers, body=isync.failure(code))
+        return web.Response(status=status, headers=headers, body=isync.failure(code, message))
 
     def guarded(
-        self, handler: Handler, codes: Mapping[str, Code] = NO_CODES, statuses: Mapping[Code, int] = NO_STATUSES
+        self,
+        handler: Handler,
+        codes: Mapping[str, Code] = NO_CODES,
+        statuses: Mapping[Code, int] = NO_STATUSES,
+        told: Collection[str] = (),
     ) -> Handler:
         """A handler whose errors become answers, for requests that are not foreign.
 
         Args:
             codes: by code of the error, where this call's differs from the table all calls share.
             statuses: HTTP status by code of the answer, where it is not 200 (or what the shared table says).
+            told: codes of errors whose own message is told, since it says what to do.
         """
 
         async def answer(request: Request) -> web.StreamResponse:
@@ -122,7 +129,8 @@ class Desk:
                 if code is Code.SERVER_FAILED:
                     log.warning("request %s failed: %s", request.request_id, error.message)
                 retry = error.facts.get("retry_after_s", 1) if isinstance(error, Busy | TooManyTries) else None
-                return self.failure(code, statuses.get(code, status_of(error.code)), _whole(retry))
+                message = error.message if error.code in told else None
+                return self.failure(code, statuses.get(code, status_of(error.code)), _whole(retry), message)
             except HttpProblem as problem:
                 # What HTTP itself refuses: a body too long, too slow or malformed.
                 return self.failure(Code.BAD_PARAMETER, problem.status)
@@ -137,12 +145,13 @@ class Desk:
         use: Callable[[Isync, Principal, T], object],
         codes: Mapping[str, Code] = NO_CODES,
         statuses: Mapping[Code, int] = NO_STATUSES,
+        told: Collection[str] = (),
+        lane: Lane | None = None,
     ) -> Handler:
         """The handler of a call that needs a login, takes parameters and answers JSON: one crossing.
 
-        The login is looked at before the parameters.
+        The login is looked at before the parameters. `lane`: workers apart, for what may take long.
         """
-        short = call.methods == ("GET",)
 
         async def handle(request: Request) -> web.StreamResponse:
             given = await self.parameters(call, request)
@@ -152,9 +161,9 @@ class Desk:
                 who = self.who(token)
                 return isync.success(use(self.isync, who, take(call.takes, given)))
 
-            return self.success(await (self.border.short(work) if short else self.border.run(work)))
+            return self.success(await (self.border.run(work) if lane is None else self.border.apart(lane, work)))
 
-        return self.guarded(handle, codes, statuses)
+        return self.guarded(handle, codes, statuses, told)
 
 
 def session_token(request: Request) -> str | None:

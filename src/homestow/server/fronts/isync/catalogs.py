@@ -3,6 +3,7 @@
 from types import MappingProxyType
 from typing import Final
 
+from homestow.server.border import Lane
 from homestow.server.fronts.isync.binding import Desk, Handler
 from homestow.server.rules.access import Principal
 from homestow.server.service.isync import Isync
@@ -51,5 +52,5 @@ def handlers(desk: Desk) -> dict[str, Handler]:
         "catalogs": desk.plain(CATALOGS, _catalogs, NO_ROOT),
         "createCatalog": desk.plain(CREATE_CATALOG, _create, _NO_PARENT),
         "updateCatalog": desk.plain(UPDATE_CATALOG, _update, NOT_CHANGED),
-        "deleteCatalog": desk.plain(DELETE_CATALOG, _delete, NOT_DELETED),
+        "deleteCatalog": desk.plain(DELETE_CATALOG, _delete, NOT_DELETED, lane=Lane.LONG),
     }

@@ -1,5 +1,6 @@
 """Calls around files that stand: listed, changed, deleted."""
 
+from homestow.server.border import Lane
 from homestow.server.fronts.isync.binding import Desk, Handler
 from homestow.server.fronts.isync.catalogs import NOT_CHANGED, NOT_DELETED
 from homestow.server.rules.access import Principal
@@ -26,5 +27,5 @@ def handlers(desk: Desk) -> dict[str, Handler]:
     return {
         "files": desk.plain(FILES, _files),
         "updateFile": desk.plain(UPDATE_FILE, _update, NOT_CHANGED),
-        "deleteFiles": desk.plain(DELETE_FILES, _delete, NOT_DELETED),
+        "deleteFiles": desk.plain(DELETE_FILES, _delete, NOT_DELETED, lane=Lane.LONG),
     }
