@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from tests.fronts.api.asks import begun, fresh
-from tests.fronts.api.rig import Answer, Rig, digest_of, is_ours, new, pack
+from tests.fronts.api.rig import SECOND, Answer, Rig, digest_of, is_ours, new, pack
 
 from homestow.server.fronts.http.express import MAX_HEAD, recognise
 from homestow.wire.api import Body
@@ -189,3 +189,26 @@ def test_S47_S109_a_few_long_requests_hold_up_nobody_else(rig: Rig, monkeypatch:
     told = [each.result() for each in under_way]
     assert set(told[:90]) == {200, 503}
     assert set(told[90:]) <= {401, 429, 503}
+
+
+def test_S109_remembered_answers_do_not_fill_the_disk(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of large answers under idempotency keys an account has its newest few; small ones, and those of others, stay."""
+    monkeypatch.setattr("homestow.server.adapters.catalogue_sql.rows.MOST_LARGE_ANSWERS", 3)
+    folder = rig.folder_node("there")
+
+    def ask(key: str, count: int, user: str = "anna") -> None:
+        rig.clock.ns += SECOND
+        body = {"folders": [[rig.top, "there"]] * count}
+        answer = rig.ask("POST", f"/roots/{rig.root}/folders", body, user=user, headers={"Idempotency-Key": key})
+        assert {result["node"]["id"] for result in answer.json()["results"]} == {folder.id}
+
+    ask("small", 1)
+    ask("bens", 1000, user="ben")
+    for number in range(6):
+        ask(f"large {number}", 1000)
+    anna, ben = rig.account("anna"), rig.account("ben")
+    kept = [key for key in ("small", *(f"large {number}" for number in range(6))) if rig.catalogue.answer(anna, key)]
+    assert kept == ["small", "large 3", "large 4", "large 5"]
+    assert rig.catalogue.answer(ben, "bens") is not None
+    ask("large 5", 1000)
+    ask("large 0", 1000)

@@ -218,6 +218,11 @@ class Intent(NamedTuple):
     body: bytes
 
 
+LARGE_ANSWER = 64 * 1024
+MOST_LARGE_ANSWERS = 64
+"""So many large answers of an account are remembered: enough for whoever did not hear one, and no way to fill the disk."""
+
+
 class Answer(NamedTuple):
     """What was answered to an idempotency key, and a digest of the request it answered."""
 
@@ -445,7 +450,10 @@ class Rows(CatalogueReads, JournalRows, Protocol):
         """These were carried out or undone."""
 
     def save_answer(self, account: AccountId, key: str, answer: Answer, at_ns: int) -> None:
-        """Remember what was answered to an idempotency key."""
+        """Remember what was answered to an idempotency key.
+
+        Of answers over `LARGE_ANSWER` bytes an account has its newest `MOST_LARGE_ANSWERS` (S109).
+        """
 
     def drop_answers(self, before_ns: int) -> None:
         """Forget answers older than a time."""

@@ -9,7 +9,18 @@ from homestow.server.adapters.catalogue_sql import statements as sql
 from homestow.server.adapters.catalogue_sql.database import Database, translated
 from homestow.server.adapters.catalogue_sql.paths import FolderCache
 from homestow.server.adapters.catalogue_sql.reads import Reads
-from homestow.server.ports.catalogue import Answer, Folder, FoundRow, NodeRow, Seen, UploadRow, Usage, VersionRow
+from homestow.server.ports.catalogue import (
+    LARGE_ANSWER,
+    MOST_LARGE_ANSWERS,
+    Answer,
+    Folder,
+    FoundRow,
+    NodeRow,
+    Seen,
+    UploadRow,
+    Usage,
+    VersionRow,
+)
 from homestow.server.ports.journal import Note
 from homestow.values.errors import PathTaken, StorageFailed
 from homestow.values.ids import AccountId, Epoch, NodeId, RootId, UploadId
@@ -289,6 +300,8 @@ class SqlRows(Reads):
     def save_answer(self, account: AccountId, key: str, answer: Answer, at_ns: int) -> None:
         """Remember an answer."""
         self._do(sql.SAVE_ANSWER, (account, key, *answer, at_ns))
+        if len(answer.answer) > LARGE_ANSWER:
+            self._do(sql.FORGET_LARGE, (account, LARGE_ANSWER, MOST_LARGE_ANSWERS))
 
     def drop_answers(self, before_ns: int) -> None:
         """Forget old answers."""

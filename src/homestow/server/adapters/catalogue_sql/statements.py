@@ -85,6 +85,10 @@ DROP_UPLOAD = "DELETE FROM uploads WHERE id = ?"
 
 ANSWER = "SELECT request, answer FROM answers WHERE account = ? AND key = ?"
 SAVE_ANSWER = "REPLACE INTO answers (account, key, request, answer, at_ns) VALUES (?, ?, ?, ?, ?)"
+FORGET_LARGE = (
+    "DELETE FROM answers WHERE account = ?1 AND length(answer) > ?2 AND key NOT IN (SELECT key FROM answers"
+    " WHERE account = ?1 AND length(answer) > ?2 ORDER BY at_ns DESC LIMIT ?3)"
+)
 DROP_ANSWERS = "DELETE FROM answers WHERE at_ns < ?"
 INTENTS = "SELECT id, root, body FROM intents ORDER BY id"
 ADD_INTENT = "INSERT INTO intents (id, root, body) VALUES (?, ?, ?)"
