@@ -219,13 +219,12 @@ class DiskTree:
         try:
             name = to_disk(path[-1])
             folder = open_folder(self._top, path[:-1])
-            place = Spot(folder, name)
             # A look before: even opening a device or a FIFO for a moment can have effects (SC-112).
-            if kind_of(place.look()) is SeenKind.FILE:
+            if private.stamps.at(folder, name)[0] is SeenKind.FILE:
                 fd = os.open(name, READ_FLAGS, dir_fd=folder)
-                found = found_of(fd)
-                if kind_of(found) is SeenKind.FILE:
-                    reading = DiskReading(fd, place, path, private.stamps, found)
+                kind, stamp = private.stamps.at(fd, b"")
+                if kind is SeenKind.FILE:
+                    reading = DiskReading(fd, Spot(folder, name), path, private.stamps, stamp)
                     fd = folder = -1
                     return reading
             raise LocalChanged(f"{shown(path)} is no longer a file.")

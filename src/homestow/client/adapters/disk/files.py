@@ -19,12 +19,12 @@ class DiskReading:
 
     __slots__ = ("_fd", "_path", "_place", "_stamp", "_stamps")
 
-    def __init__(self, fd: int, place: Spot, path: LocalPath, stamps: Stamps, found: Found) -> None:
+    def __init__(self, fd: int, place: Spot, path: LocalPath, stamps: Stamps, stamp: Stamp) -> None:
         self._fd = fd
         self._place = place
         self._path = path
         self._stamps = stamps
-        self._stamp = stamps.of(found)
+        self._stamp = stamp
 
     @property
     def stamp(self) -> Stamp:
@@ -44,10 +44,10 @@ class DiskReading:
 
     def still(self) -> bool:
         """Whether handle and name still show the stamp of the opening (R19), wherever their folder is by now."""
-        if self._stamps.of(found_of(self._fd)) != self._stamp:
+        if self._stamps.at(self._fd, b"")[1] != self._stamp:
             return False
         try:
-            return self._stamps.of(self._place.look()) == self._stamp
+            return self._stamps.at(self._place.folder, self._place.name)[1] == self._stamp
         except OSError:
             return False
 

@@ -91,6 +91,19 @@ def found_of(fd: int) -> Found:
     return _from_scratch()
 
 
+def listed_at(folder: int, name: bytes) -> tuple[int, int, int, int, int]:
+    """Mode, size, mtime_ns, ctime_ns and identity of a name in an open folder, of the folder or file itself where `name` is
+    empty: half of `found_at`'s time, for what is done for each of many files."""
+    if _CALL is None:
+        found = found_at(folder, name) if name else found_of(folder)
+        return found.st_mode, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.identity
+    if _CALL(folder, name, _SYMLINK_NOFOLLOW if name else _EMPTY_PATH, _BASIC_AND_BIRTH, _scratch.address):
+        raise _failure(name)
+    mode, inode, size, birth, birth_ns, ctime, ctime_ns, mtime, mtime_ns = _LISTED.unpack_from(_scratch.buffer)
+    number = (inode ^ (birth * _SECOND + birth_ns) * _SPREAD) & _LARGEST or 1
+    return mode, size, mtime * _SECOND + mtime_ns, ctime * _SECOND + ctime_ns, number
+
+
 def found_in(folder: int) -> Iterator[tuple[str, int, int, int, int, int]]:
     """Name, mode, size, mtime_ns, ctime_ns and identity of everything in an open folder; what goes away is left out.
 

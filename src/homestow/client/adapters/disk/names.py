@@ -6,7 +6,7 @@ import stat
 import sys
 from typing import Final
 
-from homestow.client.adapters.disk.found import Found, found_in
+from homestow.client.adapters.disk.found import Found, found_in, listed_at
 from homestow.client.ports.localtree import (
     LocalChanged,
     LocalFull,
@@ -114,6 +114,16 @@ class Stamps:
             found.st_ctime_ns,
             found.identity if self._inodes else 0,
         )
+
+    def at(self, folder: int, name: bytes) -> tuple[SeenKind, Stamp]:
+        """Kind and stamp of a name in an open folder, or where it is b"" of that handle itself.
+
+        Raises:
+            OSError: nothing is there.
+        """
+        mode, size, mtime_ns, ctime_ns, inode = listed_at(folder, name)
+        kind = _KINDS.get(mode & _MODE, SeenKind.OTHER)
+        return kind, Stamp(0 if kind is SeenKind.FOLDER else size, mtime_ns, ctime_ns, inode if self._inodes else 0)
 
     def same(self, found: Found, expect: Stamp, kind: SeenKind | None = None) -> bool:
         """Whether nothing happened to it, its names aside: a rename alone changes the ctime."""
