@@ -1,5 +1,6 @@
 """Everything that keeps a store in order, put together: administration, watching the disk, upkeep, verify and backup."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,7 +49,7 @@ class Keeping:
 def make_keeping(
     core: Core, outside: Outside, accounts: Accounts, account_rows: AccountRows, roots: Roots, copies: Copies,
     clock: Clock, policy: Retention, rescan_s: float, watch: bool, backup_key: bytes | None,
-    read_media: ReadMedia | None = None, data: Path | None = None,
+    read_media: ReadMedia | None = None, data: Path | None = None, sweeps: Sequence[Callable[[], object]] = (),
 ) -> Keeping:  # fmt: skip
     """Put it together.
 
@@ -57,18 +58,19 @@ def make_keeping(
         watch: take hints about outside changes where the store gives them.
         backup_key: seals backups; None leaves them unsealed.
         data: the data folder, whose settings files are backed up.
+        sweeps: what other use cases do in each round of upkeep.
         read_media: reads what a scan leaves to be read; None: nothing is.
     """
     merging = Merging(core.catalogue, roots, core.committer, clock)
     merging.settle()
     verify = Verify(core.catalogue, roots, core.committer, outside, copies, clock)
     backup = Backup(core.catalogue, roots, core.committer, outside, copies, clock, backup_key, data)
-    scanning = Scanning(accounts, roots, outside, merging, read_media)
+    scanning = Scanning(accounts, roots, outside, merging, clock, read_media)
     return Keeping(
         admin=Admin(core, accounts, roots, outside, verify, backup, scanning),
         verify=verify,
         backup=backup,
-        upkeep=Upkeep(core, accounts, account_rows, roots, clock, policy),
+        upkeep=Upkeep(core, accounts, account_rows, roots, clock, policy, sweeps),
         watching=Watching(outside, roots, clock, rescan_s, watch),
         stopping=outside.stopping,
     )

@@ -7,12 +7,12 @@ else, and whoever asked may look how far it is.
 import logging
 import os
 import threading
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from homestow.server.ports.clock import Clock
 from homestow.server.ports.roots import Root
 from homestow.server.rules.access import Rights
 from homestow.server.service.accounts import Accounts
@@ -108,12 +108,14 @@ class Scanning:
     """Carries out scans."""
 
     def __init__(
-        self, accounts: Accounts, roots: Roots, outside: Outside, merging: Merging, read_media: ReadMedia | None = None
-    ) -> None:
+        self, accounts: Accounts, roots: Roots, outside: Outside, merging: Merging, clock: Clock,
+        read_media: ReadMedia | None = None,
+    ) -> None:  # fmt: skip
         self._accounts = accounts
         self._roots = roots
         self._outside = outside
         self._merging = merging
+        self._clock = clock
         self._read_media = read_media
         self._lock = threading.Lock()
         self._running: Running | None = None
@@ -127,7 +129,7 @@ class Scanning:
         with self._lock:
             if self._running is not None and not self._running.ended.is_set():
                 raise Busy("Another scan is running; wait until it is done.", retry_after_s=5)
-            self._running = running = Running()
+            self._running = running = Running(self._clock)
         threading.Thread(target=self._run, args=(running, items), name="scan", daemon=True).start()
         return running
 
@@ -283,13 +285,14 @@ class Scanning:
 class Running:
     """A scan that runs or has ended. `result` grows; it is whole once `ended` is set."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
         self.result = Scanned()
+        self._clock = clock
         self.error: CloudError | None = None
         self.ended = threading.Event()
         self.stopping = threading.Event()
         self.step = Step("beginning", "", 0, 0, 0.0)
-        self._since = time.monotonic()
+        self._since = self._clock.monotonic()
 
     def check(self) -> None:
         """Raise `Busy` when somebody asked to stop."""
@@ -298,7 +301,7 @@ class Running:
 
     def tell(self, what: str, at: str, done: int, count: int) -> None:
         """How far it is."""
-        now = time.monotonic()
+        now = self._clock.monotonic()
         if (what, at) != (self.step.what, self.step.at):
             self._since = now
         self.step = Step(what, at, done, count, now - self._since)
