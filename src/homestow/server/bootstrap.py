@@ -24,6 +24,7 @@ from homestow.server.adapters.catalogue_sql.listing import SqlListingSource
 from homestow.server.adapters.catalogue_sql.media import SqlMedia
 from homestow.server.adapters.catalogue_sql.roots import SqlRoots
 from homestow.server.adapters.catalogue_sql.sessions import SqlSessions
+from homestow.server.adapters.catalogue_sql.shares import SqlShares
 from homestow.server.adapters.clock_system import SystemClock
 from homestow.server.adapters.content_tree import TreeContent
 from homestow.server.adapters.media_workers.pool import WorkerPool
@@ -45,6 +46,7 @@ from homestow.server.service.outside import Outside
 from homestow.server.service.restore import Restored, restore
 from homestow.server.service.roots import Roots
 from homestow.server.service.services import Services
+from homestow.server.service.shares import Shares
 from homestow.server.settings import DataFolder, Settings, parse_address
 from homestow.values.errors import BadSettings, StorageFailed
 from homestow.values.ids import Epoch
@@ -109,6 +111,7 @@ def open_house(data: Path, settings: Settings) -> Iterator[House]:
                 house.core.close()
                 house.services.roots.close()
                 house.listing.stop()
+                house.services.shares.flush()
                 house.isync.close()
         finally:
             database.close()
@@ -118,7 +121,8 @@ def _build(folder: DataFolder, settings: Settings, database: Database) -> House:
     clock = SystemClock()
     catalogue = SqlCatalogue(database)
     account_rows = SqlAccounts(database)
-    accounts = Accounts(account_rows, clock, Hashing(), settings.signup)
+    hashing = Hashing()
+    accounts = Accounts(account_rows, clock, hashing, settings.signup)
     roots = Roots(
         SqlRoots(database), account_rows, catalogue, open_store, clock, own_roots(folder, settings), folder.path,
         default_quota=settings.quota,
@@ -133,14 +137,18 @@ def _build(folder: DataFolder, settings: Settings, database: Database) -> House:
     roots.ensure_tops()
     watched = core.outside
     assert isinstance(watched, Outside)
+    shares = Shares(
+        SqlShares(database), account_rows, catalogue, core.access, clock, hashing, _share_secret(folder),
+        isync_most=settings.share_limit, isync_life_s=settings.share_seconds,
+    )  # fmt: skip
+    pictures = _media(folder, settings, database, core, roots)
     key = settings.backup_key
     keeping = make_keeping(
         core, watched, accounts, account_rows, roots, SqlCopies(database), clock, settings.retention(),
         settings.rescan_minutes * 60.0, settings.watch, None if key is None else key.reveal().encode(),
-        data=folder.path,
+        read_media=pictures.media.read, data=folder.path, sweeps=[shares.sweep],
     )  # fmt: skip
     extras = SqlExtras(database)
-    pictures = _media(folder, settings, database, core, roots)
     services = Services(
         accounts=accounts,
         roots=roots,
@@ -155,6 +163,7 @@ def _build(folder: DataFolder, settings: Settings, database: Database) -> House:
         answers=core.answers,
         media=pictures.media,
         thumbnails=pictures.thumbnails,
+        shares=shares,
     )
     listing = _listing(folder, database, core)
     rows = IsyncRows(account_rows, extras, extras, SqlSessions(database), SqlMedia(database), listing)
@@ -184,6 +193,30 @@ def _listing(folder: DataFolder, database: Database, core: Core) -> ListingServi
 
     source = SqlListingSource(database, kind_of)
     return ListingService(source, open_index, core.access, core.committer.subscribe, used_before=path.exists())
+
+
+def _share_secret(folder: DataFolder) -> bytes:
+    """The secret from which keys of isync links are derived, made when missing; lost, those links are only made anew.
+
+    Raises:
+        StorageFailed: it cannot be read or written.
+    """
+    path = folder.path / "share.key"
+    try:
+        with suppress(FileNotFoundError):
+            found = path.read_bytes()
+            if len(found) == 32:
+                return found
+        made = secrets.token_bytes(32)
+        part = path.with_name("share.key.part")
+        with open(os.open(part, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, 0o600), "wb") as file:
+            file.write(made)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        raise StorageFailed(f"{path} cannot be used: {error.strerror or error}.") from error
+    return made
 
 
 def _boot_id() -> str:

@@ -24,6 +24,7 @@ from homestow.server.adapters.catalogue_sql.database import Database
 from homestow.server.adapters.catalogue_sql.extras import SqlExtras
 from homestow.server.adapters.catalogue_sql.media import SqlMedia
 from homestow.server.adapters.catalogue_sql.roots import SqlRoots
+from homestow.server.adapters.catalogue_sql.shares import SqlShares
 from homestow.server.adapters.content_tree import TreeContent
 from homestow.server.adapters.media_workers.pool import WorkerPool
 from homestow.server.adapters.thumbs_disk import DiskThumbs
@@ -46,6 +47,7 @@ from homestow.server.service.media_parts import MediaStores, make_media
 from homestow.server.service.outside import Outside
 from homestow.server.service.roots import Roots
 from homestow.server.service.services import Services
+from homestow.server.service.shares import Shares
 from homestow.values.errors import LoginNeeded
 from homestow.values.ids import AccountId
 from homestow.values.nodes import Node
@@ -135,10 +137,15 @@ class Rig:
             DiskThumbs(self.place / "thumbs", catalogue.epoch(), 1 << 30), DiskSentThumbs(self.place / "thumbs-sent"),
         )  # fmt: skip
         self.pictures = make_media(self.core, self.roots, stores, self.clock)
+        shares = Shares(
+            SqlShares(self.database), rows, catalogue, self.core.access, self.clock,
+            Hashing(time=1, memory_kib=8, lanes=1), b"s" * 32,
+        )  # fmt: skip
         self.services = Services(
             accounts=accounts, roots=self.roots, files=self.core.files, whole=self.core.whole, uploads=self.core.uploads,
             downloads=self.core.downloads, trashcan=self.core.trashcan, changes=self.core.changes, admin=Orders(),
             clock=self.clock, answers=self.core.answers, media=self.pictures.media, thumbnails=self.pictures.thumbnails,
+            shares=shares,
         )  # fmt: skip
         if not accounts.all():
             for name in PEOPLE:

@@ -36,7 +36,7 @@ def save(path: Path, read_to: ReadTo, arrays: Sequence[Array]) -> None:
     It need not survive a power cut: half of it is no file for `load`.
     """
     head = msgspec.json.encode(_Head(*read_to, [(array.dtype.name, len(array)) for array in arrays]))
-    views = (memoryview(np.ascontiguousarray(array).view(np.uint8)) for array in arrays)
+    views = (np.ascontiguousarray(array).view(np.uint8).data for array in arrays)
     parts: list[bytes | memoryview] = [len(head).to_bytes(_LENGTH, "big"), head, *views]
     digest = blake3()
     for part in parts:

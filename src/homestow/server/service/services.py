@@ -11,6 +11,7 @@ from homestow.server.service.downloads import Downloads
 from homestow.server.service.files import Files
 from homestow.server.service.media import Media
 from homestow.server.service.roots import Roots
+from homestow.server.service.shares import Shares
 from homestow.server.service.thumbnails import Thumbnails
 from homestow.server.service.trashcan import Trashcan
 from homestow.server.service.uploads import Uploads
@@ -42,6 +43,7 @@ class Services:
     answers: Answers
     media: Media
     thumbnails: Thumbnails
+    shares: Shares
 
     def epoch(self) -> str:
         """Which life of the store this is."""

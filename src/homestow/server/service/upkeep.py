@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from homestow.server.ports.accounts import Accounts as AccountRows
@@ -45,8 +45,11 @@ class Upkeep:
     """Runs rounds of upkeep, by itself on a thread or when asked."""
 
     def __init__(
-        self, core: Core, accounts: Accounts, account_rows: AccountRows, roots: Roots, clock: Clock, policy: Retention
-    ) -> None:
+        self, core: Core, accounts: Accounts, account_rows: AccountRows, roots: Roots, clock: Clock, policy: Retention,
+        sweeps: Sequence[Callable[[], object]] = (),
+    ) -> None:  # fmt: skip
+        """`sweeps`: what other use cases do in each round."""
+        self._sweeps = sweeps
         self.policy = policy
         self._core = core
         self._accounts = accounts
@@ -72,6 +75,7 @@ class Upkeep:
         swept = Swept()
         parts: list[Callable[[Swept], None]] = [
             self._logins, self._versions, self._trash, self._uploads, self._answers, self._journal, self._leftovers,
+            self._others,
         ]  # fmt: skip
         for part in parts:
             if self._stop.is_set():
@@ -168,6 +172,10 @@ class Upkeep:
         for root in self._roots.all():
             if root.state is RootState.PRESENT and not self._stop.is_set():
                 swept.leftovers += sweep_staging(self._core.ground, root.id)
+
+    def _others(self, swept: Swept) -> None:
+        for sweep in self._sweeps:
+            sweep()
 
     def _purge(self, root: RootId, nodes: list[NodeId], versions: list[VersionRow]) -> int:
         try:
