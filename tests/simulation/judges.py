@@ -1,6 +1,7 @@
 """The judges of a simulated run: nothing lost (P3), nothing half (P2), all equal (P4), and then quiet (P5)."""
 
 import random
+import re
 from collections.abc import Iterable, Iterator
 
 from tests.simulation.backends import Backend, Entry, Path
@@ -8,10 +9,13 @@ from tests.simulation.ledger import Ledger, Token, tokens_of
 
 from homestow.client.adapters.disk_memory import SimDisk
 from homestow.client.adapters.tree_memory import PRIVATE
+from homestow.client.engine.rules import Direction
 from homestow.client.ports.localtree import SeenKind
 from homestow.values.paths import nfc
 
 _SHOWN = 40
+_ASIDE = re.compile(r" \((conflict [^)]*|\d+)\)")
+"""What is added to a name that gives way."""
 
 
 def disk_tree(disk: SimDisk) -> dict[Path, Entry]:
@@ -42,23 +46,24 @@ def halves(ledger: Ledger, where: str, tree: dict[Path, Entry]) -> Iterator[str]
             yield f"P2: {where} shows {'/'.join(path)!r} with content nobody wrote: {entry.content[:_SHOWN]!r}"
 
 
-def lost(ledger: Ledger, backend: Backend) -> Iterator[str]:
-    """Tokens that the server has nowhere."""
-    found: set[Token] = set()
+def lost(ledger: Ledger, backend: Backend, kept_here: Iterable[Entry] = ()) -> Iterator[str]:
+    """Tokens that the server has nowhere, nor the disk of a job that only brings (`kept_here`)."""
+    found = {token for entry in kept_here for token in tokens_of(entry.content or b"")}
     for content in backend.contents():
         found |= tokens_of(content)
     for story in ledger.missing(found):
         yield f"P3: lost {story}"
 
 
-def not_live(ledger: Ledger, tree: dict[Path, Entry]) -> Iterator[str]:
-    """Tokens that no file shows any more, though nobody who saw them took them away (R4 to R14).
+def not_live(ledger: Ledger, *trees: dict[Path, Entry]) -> Iterator[str]:
+    """Tokens that no file of these trees shows any more, though nobody who saw them took them away (R4 to R14).
 
     For runs in which no disk and no memory was set back: what a power loss undoes looks like a deed of its owner.
     """
     found: set[Token] = set()
-    for entry in tree.values():
-        found |= tokens_of(entry.content or b"")
+    for tree in trees:
+        for entry in tree.values():
+            found |= tokens_of(entry.content or b"")
     for story in ledger.missing(found, ledger.aside):
         yield f"R1: only in versions or trash, though nobody meant it: {story}"
 
@@ -72,9 +77,13 @@ def clashing(tree: Iterable[Path]) -> list[Path]:
     return sorted(found, key=lambda path: (-len(path), path))
 
 
-def differences(server: dict[Path, Entry], disk: SimDisk, device: str) -> Iterator[str]:
-    """Where a disk and the server do not show the same."""
+def differences(server: dict[Path, Entry], disk: SimDisk, device: str, way: Direction) -> Iterator[str]:
+    """Where a disk and the server do not show the same; in a one-way job, what the following side lacks of the other."""
     local = disk_tree(disk)
+    if way is Direction.UP:
+        server = {path: entry for path, entry in server.items() if path in local}
+    elif way is Direction.DOWN:
+        local = {path: entry for path, entry in local.items() if path in server}
     step = max(10**9, disk.kind.mtime_step_ns)
     for path in sorted(server.keys() | local.keys()):
         there, here = server.get(path), local.get(path)
@@ -85,6 +94,24 @@ def differences(server: dict[Path, Entry], disk: SimDisk, device: str) -> Iterat
             yield f"P4: {device}: {name!r} has other content than on the server"
         elif abs(there.mtime_ns - here.mtime_ns) >= step:
             yield f"P4: {device}: {name!r} has mtime {here.mtime_ns}, on the server {there.mtime_ns}"
+
+
+def left_over(
+    ledger: Ledger, leads: dict[Path, Entry], follows: dict[Path, Entry], deeds: Iterable[Path]
+) -> Iterator[str]:
+    """Files that the following side of a one-way job still has though somebody who saw them deleted them on the other.
+
+    Args:
+        deeds: places at which somebody on the following side did something: what they added there stays.
+    """
+    own = list(deeds)
+    for place, entry in follows.items():
+        tokens = tokens_of(entry.content or b"")
+        if place in leads or not tokens or not tokens.isdisjoint(ledger.needed):
+            continue
+        path = tuple(_ASIDE.sub("", name) for name in place)
+        if not any(path[: len(one)] == one or one[: len(path)] == path for one in own):
+            yield f"P4: {'/'.join(place)!r} is left though it was deleted where the job comes from"
 
 
 def power_loss(disk: SimDisk, ledger: Ledger, safe: set[Token], dice: random.Random) -> None:

@@ -13,6 +13,7 @@ from tests.simulation.program import Event, Step
 from homestow.client.adapters.clock_memory import Killed, SeededChance, SimClock
 from homestow.client.adapters.disk_memory import DiskKind, SimDisk
 from homestow.client.adapters.tree_memory import PRIVATE, SimTree, SimWatcher
+from homestow.client.engine.rules import Direction
 from homestow.client.ports.localtree import LocalPath, LocalTree
 from homestow.client.ports.remote import Remote
 from homestow.client.running.outcome import Outcome
@@ -36,6 +37,7 @@ class Client:
         last: how the last pass ended, for people.
         at: the path its pass is at, None outside.
         settle_s: files younger than this wait (R19).
+        direction: which side follows the other; a process begun later obeys it.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Client:
         self.trouble: int | None = None
         self.last = ""
         self.settle_s = 0.0
+        self.direction = Direction.BOTH
         self.at: LocalPath | None = None
         self._clock = clock
         self._trace = trace
@@ -102,8 +105,9 @@ class Client:
     def _start(self) -> None:
         tree = self._tree = self._open_tree()
         self._process = Process(
-            tree, self._remote, self._store, self._clock, self._chance, self._watcher, self.device, self.settle_s
-        )
+            tree, self._remote, self._store, self._clock, self._chance, self._watcher, self.device, self.settle_s,
+            self.direction,
+        )  # fmt: skip
 
     def kill(self) -> None:
         """kill -9: the disk and what the state had committed stay."""
@@ -157,6 +161,18 @@ class Client:
             self._start()
         assert self._process is not None
         self._process.accept_deletes()
+
+    def turned(self) -> dict[str, int]:
+        """What was done so far on the side that its job's direction lets alone: calls by name, writes to the disk."""
+        done = self.effort()
+        match self.direction:
+            case Direction.UP:
+                names = DOWNLOADS | {"local writes"}
+            case Direction.DOWN:
+                names = MUTATIONS
+            case Direction.BOTH:
+                names = frozenset()
+        return {name: number for name, number in done.items() if name in names and number}
 
     def effort(self) -> Counter[str]:
         """What was asked of server and disk so far that P5 forbids in a quiet pass."""

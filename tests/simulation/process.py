@@ -3,6 +3,7 @@
 from homestow.client.adapters.clock_memory import InlineWorkers, SeededChance, SimClock
 from homestow.client.adapters.state_sqlite import SqliteState
 from homestow.client.adapters.tree_memory import SimWatcher
+from homestow.client.engine.rules import Direction
 from homestow.client.ports.localtree import LocalTree
 from homestow.client.ports.remote import Remote
 from homestow.client.running.cycle import Cycle
@@ -25,6 +26,7 @@ class Process:
         watcher: SimWatcher | None,
         device: str,
         settle_s: float,
+        direction: Direction = Direction.BOTH,
     ) -> None:
         if store is not None:
             tree.check_root()
@@ -34,7 +36,10 @@ class Process:
             self._state._db.deserialize(store)
         self._watcher = watcher
         self._passes = 0
-        self._cycle = Cycle(tree, remote, self._state, clock, chance, InlineWorkers(), device=device, settle_s=settle_s)
+        self._cycle = Cycle(
+            tree, remote, self._state, clock, chance, InlineWorkers(), device=device, settle_s=settle_s,
+            direction=direction,
+        )  # fmt: skip
 
     def run(self) -> Outcome:
         """One pass; how it ended."""

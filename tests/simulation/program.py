@@ -83,6 +83,9 @@ FLAVOURS = (
     "fat",
     "states",
 )
+ONE_WAY = ("up", "down")
+"""Flavours of their own, with faults, in which the last client's job goes one way."""
+
 _DEEDS = tuple(kind for kind in KINDS if kind not in ("case-rename", "unreadable", *MEDDLING))
 _BETWEEN = ("wait", "jump", "kill", "server-restart", "overflow", "deliver", "bring-back")
 _STATES = (

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.simulation.program import draw, from_line, to_line
+from tests.simulation.program import ONE_WAY, draw, from_line, to_line
 from tests.simulation.replay import headline
 from tests.simulation.servers import SERVERS
 from tests.simulation.situations import PROPERTY
@@ -17,6 +17,8 @@ from tests.simulation.world import run
 LONG = os.environ.get("HOMESTOW_LONG") == "1"
 SCHEDULES = {"memory": 20_000 if LONG else 300, "service": 5_000 if LONG else 200}
 BATCH = 50
+ONE_WAY_SCHEDULES = 2_000 if LONG else 40
+"""Of each way, on each server."""
 REGRESS = Path(__file__).parents[1] / "regress" / "seeds.txt"
 
 
@@ -39,6 +41,20 @@ def test_schedules(server: str, first: int, record_property: Callable[[str, obje
             failures.append("\n".join((headline(program) + f" --server {server}", *verdict.problems)))
     record_property(PROPERTY, (server, BATCH, cells))
     assert not failures, f"{len(failures)} of {BATCH} failed\n" + "\n\n".join(failures[:3])
+
+
+@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("way", ONE_WAY)
+def test_one_way_schedules(server: str, way: str) -> None:
+    """A job that goes one way brings all of it and nothing else: what gives way stays as a version or a conflict copy, what
+    was added on the other side stays, and what was deleted where it comes from goes; then all is quiet."""
+    failures: list[str] = []
+    for seed in range(ONE_WAY_SCHEDULES):
+        program = draw(seed, way)
+        verdict = run(program, SERVERS[server])
+        if verdict.problems:
+            failures.append("\n".join((f"{headline(program)} --flavour {way} --server {server}", *verdict.problems)))
+    assert not failures, f"{len(failures)} of {ONE_WAY_SCHEDULES} failed\n" + "\n\n".join(failures[:3])
 
 
 @pytest.mark.parametrize("server", SERVERS)

@@ -9,17 +9,18 @@ from dataclasses import dataclass, field
 
 from blake3 import blake3
 from tests.simulation import dying
-from tests.simulation.backends import Backend, MemoryBackend
-from tests.simulation.judges import clashing, differences, disk_tree, halves, lost, not_live, power_loss
+from tests.simulation.backends import Backend, Entry, MemoryBackend, Path
+from tests.simulation.judges import clashing, differences, disk_tree, halves, left_over, lost, not_live, power_loss
 from tests.simulation.ledger import Ledger, Token, tokens_of
 from tests.simulation.machine import Machine
 from tests.simulation.network import Fate
 from tests.simulation.people import KINDS, MEDDLING, NAMES, ODD_NAMES, Deed, Person
-from tests.simulation.program import Program, Step
+from tests.simulation.program import ONE_WAY, Program, Step
 
 from homestow.client.adapters.clock_memory import Killed, SimClock
 from homestow.client.adapters.disk_memory import DiskKind
 from homestow.client.adapters.tree_memory import PRIVATE
+from homestow.client.engine.rules import Direction
 from homestow.client.ports.localtree import LocalPath, SeenKind
 
 ROUNDS = 3
@@ -92,6 +93,8 @@ class World:
             self.machines.append(machine)
             self.people.append(Person(device, machine.disk, self.ledger, self._on_server, names, self.clock.now_ns))
             self._since.append([])
+        self._turned: dict[str, int] = {}
+        self._places: list[tuple[int, Path]] = []
         self._saved_disks: dict[int, tuple[object, set[bytes]]] = {}
 
     # --- the run ------------------------------------------------------------------------------------------------------
@@ -147,6 +150,11 @@ class World:
             self._pass(machine, Step("pass"))
         for since in self._since:
             since.clear()
+        if self.program.flavour in ONE_WAY:
+            # As somebody who runs the same folder with -dir from now on.
+            self.machines[-1].kill()
+            self.machines[-1].direction = Direction(self.program.flavour)
+            self._turned = self.machines[-1].turned()
 
     def _end(self) -> None:
         """Faults stop; then everything must come right."""
@@ -165,12 +173,10 @@ class World:
             if self._clear_clashes():
                 self._rounds()
         problems = self.verdict.problems
-        problems.extend(lost(self.ledger, self.backend))
         tree = self.backend.tree()
-        if not self._set_back:
-            problems.extend(not_live(self.ledger, tree))
+        problems.extend(self._judged_one_way(tree))
         for machine in self.machines:
-            found = list(differences(tree, machine.disk, machine.device))
+            found = list(differences(tree, machine.disk, machine.device, machine.direction))
             problems.extend(found)
             if found:
                 problems.append(f"    {machine.device} says: {machine.last}")
@@ -181,6 +187,29 @@ class World:
             more = machine.effort() - before
             if more:
                 problems.append(f"P5: {machine.device} is not quiet: {dict(more)}")
+
+    def _judged_one_way(self, tree: dict[Path, Entry]) -> list[str]:
+        """Whether everything needed is somewhere, also where the last client's job goes one way."""
+        last = self.machines[-1]
+        here = disk_tree(last.disk)
+        follower = len(self.machines) - 1
+        if last.turned() != self._turned:
+            return [f"one way: {last.device} did more than {self._turned}: {last.turned()}"]
+        match last.direction:
+            case Direction.BOTH:
+                found = list(lost(self.ledger, self.backend))
+                return found if self._set_back else found + list(not_live(self.ledger, tree))
+            case Direction.UP:  # what others changed on the server may be in versions only
+                theirs = [path for who, path in self._places if who != follower]
+                found = list(lost(self.ledger, self.backend))
+                return found if self._set_back else found + list(left_over(self.ledger, here, tree, theirs))
+            case Direction.DOWN:  # what is ours alone never gets to the server
+                ours = [path for who, path in self._places if who == follower]
+                found = list(lost(self.ledger, self.backend, here.values()))
+                if self._set_back:
+                    return found
+                found += not_live(self.ledger, tree, here)
+                return found + list(left_over(self.ledger, tree, here, ours))
 
     def _rounds(self) -> None:
         for _ in range(ROUNDS):
@@ -250,6 +279,7 @@ class World:
         deed = self.people[who].do(step.kind, dice, aim)
         self.trace(f"{self.people[who].device} {step.kind}: {deed.paths if deed is not None else None}")
         if deed is not None:
+            self._places += [(who, path) for path in deed.paths]
             for other in self._since:
                 other.append(Deed(f"{who}:{KINDS[deed.kind]}", deed.paths))
             if step.dice & 1:
@@ -318,6 +348,7 @@ class World:
             case "compact":
                 self.backend.compact()
             case "bring-back":
+                self._places.append((len(self.machines), ()))  # somebody on the server, anywhere
                 self.backend.bring_back(dice)
             case "drop-state" | "save-state" | "old-state":
                 machine.befall_state(kind)

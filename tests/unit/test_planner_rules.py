@@ -383,6 +383,26 @@ def test_moves_come_before_deletes() -> None:
     assert [type(step) for step in case.model.steps] == [MoveRemote, DeleteRemote]
 
 
+@pytest.mark.parametrize("way, step", [(Direction.UP, SetMtimeRemote), (Direction.DOWN, SetMtimeLocal)])
+@pytest.mark.parametrize("touched", ["here", "there", "both"])
+def test_in_a_one_way_job_times_follow_too(
+    way: Direction, step: type[SetMtimeRemote | SetMtimeLocal], touched: str
+) -> None:
+    """R26: whoever changed the time, that of the side the job comes from stands."""
+    case = Case({"f": "0"}, Rules(way))
+    item = case.item("f", here=True)
+    here, there = case.trees.here(item), case.trees.there(item)
+    assert here is not None
+    assert there is not None
+    if touched != "there":
+        case.trees.set_here(item, here._replace(mtime_ns=here.mtime_ns + 5))
+    if touched != "here":
+        case.trees.set_there(item, there._replace(mtime_ns=there.mtime_ns + 9))
+
+    assert case.settle() == {"f": "0"}
+    assert [type(one) for one in case.model.steps] == [step]
+
+
 def test_touch_costs_no_transfer() -> None:
     """R26: the file is read, found unchanged, and its time goes up (SC-005)."""
     case = Case({"f": "0"})

@@ -276,17 +276,18 @@ class _Planner:
         return None
 
     def _time_for(self, view: View) -> Direction | None:
-        """Which way a change of the time alone has to go (R26); the server's wins."""
+        """Which way a change of the time alone has to go (R26): in a one-way job its way, else the server's wins."""
         _, base, here, there = view
         if base is None or here is None or there is None or here.folder:
             return None
         if close_times(here.mtime_ns, there.mtime_ns, self.rules.facts.mtime_step_ns):
             return None
-        if there.mtime_ns != base.mtime_ns and self.rules.down:
+        theirs, mine = there.mtime_ns != base.mtime_ns, here.mtime_ns != base.local_mtime_ns
+        if not theirs and not mine:
+            return None
+        if self.rules.down and (theirs or not self.rules.up):
             return Direction.DOWN
-        if here.mtime_ns != base.local_mtime_ns and self.rules.up:
-            return Direction.UP
-        return None
+        return Direction.UP if self.rules.up else None
 
     def _adopt(self) -> None:
         """Bind what both sides made by themselves at one place, folders from the top (R3, R5, R24)."""
