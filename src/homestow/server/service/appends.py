@@ -5,6 +5,7 @@ finished: as new content over the old.
 """
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from homestow.server.ports.catalogue import Catalogue, UploadRow
@@ -13,6 +14,7 @@ from homestow.server.rules.access import Principal, Rights
 from homestow.server.service.access import Access
 from homestow.server.service.arrivals import Arrivals
 from homestow.server.service.contents import Contents
+from homestow.server.service.digesting import CHUNK
 from homestow.server.service.receiving import AppendSink, Arriving
 from homestow.server.service.uploads import Uploads
 from homestow.values.errors import PathTaken, Stale, WrongOffset
@@ -102,6 +104,22 @@ class Appends:
             finally:
                 self._arrivals.let_go(arriving)
         return have
+
+    def read(self, who: Principal, upload: UploadId, take: Callable[[bytes], object]) -> None:
+        """Hand all bytes that are there without a gap to `take`, piece by piece.
+
+        Raises:
+            UploadGone: unknown, cancelled or expired.
+        """
+        row = self._uploads.shared(who, upload)
+        arriving = self._arrivals.hold(row)
+        try:
+            at, stop = 0, spans.prefix(arriving.received)
+            while at < stop and (data := arriving.staged.read_at(at, min(CHUNK, stop - at))):
+                take(data)
+                at += len(data)
+        finally:
+            self._arrivals.let_go(arriving)
 
     def begin_with(self, who: Principal, upload: UploadId, size: int) -> None:
         """Let an upload that replaces content begin with the first `size` bytes of that content.

@@ -12,6 +12,7 @@ from homestow.server.service.isync_files import MediaFiles
 from homestow.server.service.isync_infos import FactsOf, Infos, OriginSizes
 from homestow.server.service.isync_people import People
 from homestow.server.service.listing import ListingService
+from homestow.server.service.parts import Parts
 from homestow.server.service.services import Services
 from homestow.server.service.sessions import IDLE_S, MOST, Sessions
 
@@ -26,6 +27,7 @@ class Isync:
     infos: Infos
     catalogs: Catalogs
     files: MediaFiles
+    parts: Parts
     extras: ExtrasRows
 
     def close(self) -> None:
@@ -59,6 +61,11 @@ def make_isync(
     infos = Infos(
         core.catalogue, roots.all, rows.extras, rows.folders, rows.media, rows.listing, OriginSizes(core.catalogue)
     )
+    infos.parts = parts = Parts(
+        core.catalogue, core.access, core.contents, core.uploads, core.appends, rows.extras, services.thumbnails, infos,
+        clock,
+    )  # fmt: skip
+    parts.settle(services.accounts.names())
     catalogs = Catalogs(core.catalogue, core.access, roots, services.files, rows.extras, rows.folders, infos, clock)
     return Isync(
         services=services,
@@ -78,5 +85,6 @@ def make_isync(
             rows.listing,
             clock,
         ),
+        parts=parts,
         extras=rows.extras,
     )

@@ -5,7 +5,7 @@ What arrives is looked after by `arrivals`; who sends from the beginning to the 
 
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -108,6 +108,8 @@ class Uploads:
         self._clock = clock
         self._arrivals = arrivals
         self._lifetime_ns = lifetime_ns
+        self.dropped: Callable[[NodeId], None] | None = None
+        """Called with the node of an upload that was cancelled or expired."""
 
     def begin_upload(self, who: Principal, begin: Begin, once: Once | None = None) -> UploadState:
         """Begin an upload; its node id and room are reserved from now on.
@@ -393,6 +395,8 @@ class Uploads:
         self._arrivals.forget(row.id)
         if row.state != "written":
             self._stores.get(row.root).drop_staged(row.id)
+        if self.dropped is not None:
+            self.dropped(row.node)
 
 
 class _BeginUpload(Work[str]):

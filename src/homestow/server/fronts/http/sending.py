@@ -170,16 +170,24 @@ def response_headers(facts: Facts, chosen: Plan) -> CIMultiDict[str]:
     return headers
 
 
-async def send_file(request: Request, source: FileSource, *, executor: Executor | None = None) -> web.StreamResponse:
+Decide = Callable[[str, Mapping[str, str], Facts, int], Plan]
+"""Decides as `plan` does."""
+
+
+async def send_file(
+    request: Request, source: FileSource, *, executor: Executor | None = None, decide: Decide = plan
+) -> web.StreamResponse:
     """Answer GET or HEAD with the content of an open file. `executor` reads what is not in memory yet.
 
     A client that leaves midway ends the answer quietly.
 
+    Args:
+        decide: what the request is answered with, where that is not as HTTP has it.
     Raises:
-        HttpProblem: see `plan`.
+        HttpProblem: see `plan`; and whatever `decide` raises.
     """
     try:
-        chosen = plan(request.method, request.headers, source.facts, int(time.time()))
+        chosen = decide(request.method, request.headers, source.facts, int(time.time()))
         headers = response_headers(source.facts, chosen)
         if not chosen.ranges or request.method == "HEAD":
             return _Bare(status=chosen.status, headers=headers)
@@ -198,11 +206,15 @@ async def send_file(request: Request, source: FileSource, *, executor: Executor 
         os.close(source.fd)
 
 
-async def send_blocks(request: Request, source: BlockSource, *, executor: Executor | None = None) -> web.StreamResponse:
+async def send_blocks(
+    request: Request, source: BlockSource, *, executor: Executor | None = None, decide: Decide = plan
+) -> web.StreamResponse:
     """Answer GET or HEAD with content that comes in blocks from a worker; the next is fetched while one is sent.
 
+    Args:
+        decide: see `send_file`.
     Raises:
-        HttpProblem: see `plan`.
+        HttpProblem: see `plan`; and whatever `decide` raises.
     """
     loop = asyncio.get_running_loop()
 
@@ -213,7 +225,7 @@ async def send_blocks(request: Request, source: BlockSource, *, executor: Execut
         await _pump(response, item.start, item.length, read)
 
     try:
-        chosen = plan(request.method, request.headers, source.facts, int(time.time()))
+        chosen = decide(request.method, request.headers, source.facts, int(time.time()))
         headers = response_headers(source.facts, chosen)
         if not chosen.ranges or request.method == "HEAD":
             return _Bare(status=chosen.status, headers=headers)

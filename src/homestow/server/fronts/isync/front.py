@@ -4,14 +4,18 @@ from aiohttp import web
 
 from homestow.server.fronts.http.connection import Request
 from homestow.server.fronts.http.routing import Router
-from homestow.server.fronts.isync import accounts, catalogs, files
+from homestow.server.fronts.isync import accounts, catalogs, contents, files, uploads
 from homestow.server.fronts.isync.binding import Desk
 from homestow.wire.isync_calls import CALLS
 
 
 def add_routes(router: Router, desk: Desk) -> None:
     """Put all calls on a router; `/` too, unless something else answers there already."""
-    handlers = {**accounts.handlers(desk), **catalogs.handlers(desk), **files.handlers(desk)}
+    handlers = {
+        name: handler
+        for calls in (accounts, catalogs, files, contents, uploads)
+        for name, handler in calls.handlers(desk).items()
+    }
     for name, handler in handlers.items():
         for method in CALLS[name].methods:
             router.add(method, CALLS[name].path, handler)

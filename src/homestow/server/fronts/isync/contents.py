@@ -1,0 +1,198 @@
+"""Calls whose answers are bytes: downloads, thumbnails, shared files; and the keys of these."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from aiohttp import web
+
+from homestow.server.fronts.http.connection import Request
+from homestow.server.fronts.http.content_types import SAFE, content_type
+from homestow.server.fronts.http.disposition import Disposition
+from homestow.server.fronts.http.ranges import ByteRange, EntityTag, RangeNotSatisfiable
+from homestow.server.fronts.http.sending import (
+    BlockSource,
+    Facts,
+    FileSource,
+    Plan,
+    response_headers,
+    send_blocks,
+    send_file,
+)
+from homestow.server.fronts.isync.binding import Desk, Handler, session_token
+from homestow.server.ports.extras import PartStatus
+from homestow.server.ports.media import SIZES, MediaKind, MediaState
+from homestow.server.rules.access import Principal, Rights
+from homestow.server.service.contents import OpenContent
+from homestow.server.service.isync import Isync
+from homestow.server.service.thumbnails import Thumb
+from homestow.values.errors import MediaBroken, WrongKind
+from homestow.values.ids import NodeId
+from homestow.wire.isync import Code, Refused
+from homestow.wire.isync_calls import DOWN_FILE, THUMBNAIL, AskThumbnail, OneFile
+from homestow.wire.isync_params import take
+
+_RANGE: Final = re.compile(r"[ \t]*(\d{0,18})[ \t]*-[ \t]*(\d{0,18})[ \t]*", re.ASCII)
+_DOWN_STATUSES: Final = {
+    Code.LOGIN_NEEDED: 403,
+    Code.BAD_PARAMETER: 416,
+    Code.NOT_FOUND: 404,
+    Code.FILE_REMOVED: 404,
+}
+_THUMB_STATUSES: Final = {Code.NO_THUMBNAIL: 404, Code.WAITING: 404}
+_WITH_THUMB: Final = frozenset({MediaKind.IMAGE, MediaKind.GIF, MediaKind.VIDEO})
+
+
+def handlers(desk: Desk) -> dict[str, Handler]:
+    """Handlers by name of the call."""
+
+    async def down(request: Request) -> web.StreamResponse:
+        given = await desk.parameters(DOWN_FILE, request)
+        token = session_token(request)
+
+        def work() -> OpenContent:
+            who = desk.who(token)
+            return _file(desk.isync, who, take(DOWN_FILE.takes, given))
+
+        return await _send(desk, request, await desk.border.short(work))
+
+    async def thumbnail(request: Request) -> web.StreamResponse:
+        given = await desk.parameters(THUMBNAIL, request)
+        token = session_token(request)
+
+        def work() -> Thumb | OpenContent:
+            who = desk.who(token)
+            return _thumbnail(desk.isync, who, take(THUMBNAIL.takes, given))
+
+        found = await desk.border.run(work)
+        if isinstance(found, OpenContent):
+            return await _send(desk, request, found)
+        return _send_bytes(request, found)
+
+    return {
+        "downFile": desk.guarded(_ranged(desk, down), statuses=_DOWN_STATUSES),
+        "thumbnail": desk.guarded(_ranged(desk, thumbnail), statuses=_THUMB_STATUSES),
+    }
+
+
+def _file(isync: Isync, who: Principal, asked: OneFile) -> OpenContent:
+    return isync.services.downloads.content(who, NodeId(asked.id))
+
+
+def _thumbnail(isync: Isync, who: Principal, asked: AskThumbnail) -> Thumb | OpenContent:
+    """What is shown of a file: what a client sent, the file itself where it is small enough, or what is made of it.
+
+    Raises:
+        Refused: no file that has thumbnails, it still comes in, or none can be made.
+    """
+    node, level = NodeId(asked.id), int(asked.level != 0)
+    row, extras = isync.files.find(who, node, Rights.READ)
+    info = isync.infos.unfinished(extras) if row is None else isync.infos.file(row)
+    if info.type not in _WITH_THUMB:
+        raise Refused(Code.WRONG_TYPE)
+    status = extras.screen if level else extras.thumb
+    match status:
+        case PartStatus.BROKEN:
+            raise Refused(Code.NO_THUMBNAIL)
+        case PartStatus.UPLOADING:
+            raise Refused(Code.WAITING)
+        case PartStatus.LOCAL if row is None or extras.upload is not None:
+            raise Refused(Code.WAITING)
+        case PartStatus.LOCAL if info.type == MediaKind.IMAGE and row is not None:
+            state, facts = isync.services.media.facts(who, node)
+            fits = max(facts.width or SIZES[1] + 1, facts.height or SIZES[1] + 1) <= SIZES[level]
+            if state is MediaState.READ and fits and content_type(row.name)[1] is Disposition.INLINE:
+                return isync.services.downloads.content(who, node)
+        case _:
+            pass
+    try:
+        return isync.services.thumbnails.get(who, node, level)
+    except (MediaBroken, WrongKind):
+        raise Refused(Code.NO_THUMBNAIL) from None
+
+
+# --- sending ------------------------------------------------------------------------------------------------------------
+
+
+def one_range(header: str | None, size: int) -> ByteRange | None:
+    """The one range of bytes that is asked for; None: send everything, as for several ranges and for what is malformed.
+
+    Raises:
+        RangeNotSatisfiable: it begins behind the end, its last bytes are more than there are, or its unit is not bytes.
+    """
+    if header is None or len(header) > 256:
+        return None
+    unit, equals, listed = header.partition("=")
+    if not equals or "," in listed:
+        return None
+    if unit.strip(" \t").lower() != "bytes":
+        raise RangeNotSatisfiable(size)
+    found = _RANGE.fullmatch(listed)
+    if found is None or not any(found.groups()):
+        return None
+    first, last = found.groups()
+    if not first:
+        if not 0 < int(last) <= size:
+            raise RangeNotSatisfiable(size)
+        return ByteRange(size - int(last), size)
+    start = int(first)
+    if last and int(last) < start:
+        return None
+    if start >= size:
+        raise RangeNotSatisfiable(size)
+    return ByteRange(start, min(int(last) + 1, size) if last else size)
+
+
+def _decide(method: str, headers: Mapping[str, str], facts: Facts, now_s: int) -> Plan:
+    """As these calls have it: no conditions, one range."""
+    wanted = one_range(headers.get("Range"), facts.size) if method == "GET" else None
+    if wanted is not None:
+        return Plan(206, (wanted,))
+    return Plan(200, (ByteRange(0, facts.size),) if facts.size else ())
+
+
+def _ranged(desk: Desk, handler: Handler) -> Handler:
+    """A handler of content, with the answer for ranges that it does not have."""
+
+    async def answer(request: Request) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except RangeNotSatisfiable as error:
+            response = desk.failure(Code.BAD_PARAMETER, 416)
+            response.headers["Content-Range"] = f"bytes */{error.size}"
+            return response
+
+    return answer
+
+
+async def _send(desk: Desk, request: Request, content: OpenContent) -> web.StreamResponse:
+    kind, disposition = content_type(content.name)
+    facts = Facts(
+        size=content.size,
+        etag=EntityTag(content.etag.strip('"')),
+        mtime_s=max(0, content.mtime_ns // 1_000_000_000),
+        content_type=kind,
+        name=content.name,
+        disposition=disposition,
+        headers=SAFE,
+    )
+    executor = desk.border.executor
+    if content.opened.fd is None:
+        source = BlockSource(facts, content.opened.read_at, content.close)
+        return await send_blocks(request, source, executor=executor, decide=_decide)
+    return await send_file(request, FileSource(facts, content.opened.detach()), executor=executor, decide=_decide)
+
+
+def _send_bytes(request: Request, thumb: Thumb) -> web.StreamResponse:
+    facts = Facts(
+        size=len(thumb.body),
+        etag=EntityTag(thumb.etag.strip('"')),
+        mtime_s=0,
+        content_type=thumb.content_type,
+        headers=SAFE,
+    )
+    chosen = _decide(request.method, request.headers, facts, 0)
+    headers = response_headers(facts, chosen)
+    del headers["Last-Modified"]
+    body = thumb.body[chosen.ranges[0].start : chosen.ranges[0].stop] if chosen.ranges else b""
+    return web.Response(status=chosen.status, headers=headers, body=body)
