@@ -77,7 +77,7 @@ def facts(file: BinaryIO, name: str) -> Facts:
         return _raw_facts(file, name)
     image = _open(file)
     form = _NAMES.get(image.format or "", image.format or "")
-    about = exif.told(image.getexif())
+    about = exif.told(_exif(image))
     orientation = about.orientation
     width, height = image.size
     if form == "HEIF":
@@ -106,7 +106,7 @@ def thumbnails(file: BinaryIO, name: str, sizes: Sequence[int]) -> dict[int, byt
         file, orientation = preview.file, preview.orientation
     image = _open(file)
     if orientation is None and image.format != "HEIF":
-        orientation = exif.told(image.getexif()).orientation
+        orientation = exif.told(_exif(image)).orientation
     return reduced(image, sizes, orientation)
 
 
@@ -142,6 +142,11 @@ def _open(file: BinaryIO) -> Image.Image:
         return image
     except exif.NONSENSE as error:
         raise Unreadable("The file is no picture of a known format, or is damaged.") from error
+
+
+def _exif(image: Image.Image) -> "Image.Exif":
+    """Its EXIF. PNG's own way would decode the whole picture first, to find what stands behind it."""
+    return Image.Image.getexif(image)
 
 
 def _plain(image: Image.Image) -> Image.Image:

@@ -68,7 +68,7 @@ class WorkerPool:
     def thumbnail(self, descriptor: int, facts: Facts, sizes: Collection[int], ahead: bool = False) -> dict[int, bytes]:
         """Pictures of an open file by size."""
         ask = Ask(
-            name=f".{facts.format.lower()}"[-64:], sizes=tuple(sizes), kind=facts.kind, duration_s=facts.duration_s
+            name=f"file.{facts.format.lower()}"[:64], sizes=tuple(sizes), kind=facts.kind, duration_s=facts.duration_s
         )
         told = self._ask(descriptor, ask, facts.kind in _FILMS, ahead)
         if set(told.pictures) != set(sizes):

@@ -24,8 +24,8 @@ _MOST_PREVIEW: Final = 64 * 1024 * 1024
 _LOOKED_AT: Final = 32 * 1024 * 1024
 _SHORT, _LONG, _SUB = 3, 4, 13
 _SIZES: Final = {_SHORT: (2, "H"), _LONG: (4, "I"), _SUB: (4, "I")}
-_WIDTH, _HEIGHT, _COMPRESSION, _STRIPS, _ORIENTATION = 0x100, 0x101, 0x103, 0x111, 0x112
-_LENGTHS, _INSIDE, _JPEG_AT, _JPEG_SIZE, _RW2_JPEG = 0x117, 0x14A, 0x201, 0x202, 0x2E
+_WIDTH, _HEIGHT, _COMPRESSION, _STRIPS, _LENGTHS = 0x100, 0x101, 0x103, 0x111, 0x117
+_INSIDE, _JPEG_AT, _JPEG_SIZE, _RW2_JPEG = 0x14A, 0x201, 0x202, 0x2E
 _JPEG_CODES: Final = (6, 7)
 
 
@@ -145,7 +145,7 @@ def _about(file: BinaryIO) -> exif.Told:
         # Some makers have a magic number of their own where TIFF has 42.
         order = "<" if head[:2] == b"II" else ">"
         plain = head[:2] + struct.pack(order + "H", 42) + head[4:]
-        found.load_from_fp(_Patched(file, plain), 0)
+        found.load_from_fp(_Patched(file, plain))
         return exif.told(found)
     except exif.NONSENSE:
         return exif.Told()
