@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from homestow.client.engine.rules import Direction, Rules
 from homestow.client.engine.trees import LocalItem, RemoteItem, SyncedItem
 
 Place = tuple[int, str]
@@ -56,3 +57,18 @@ def moved_there(item: int, there: RemoteItem, base: SyncedItem) -> bool:
 def close_times(one_ns: int, other_ns: int, step_ns: int) -> bool:
     """Whether a disk of this step cannot tell the two times apart."""
     return one_ns == other_ns or abs(one_ns - other_ns) < step_ns
+
+
+def way_of_time(view: View, rules: Rules) -> Direction | None:
+    """Which way a change of the time alone has to go (R26): in a one-way job its way, else the server's wins."""
+    _, base, here, there = view
+    if base is None or here is None or there is None or here.folder:
+        return None
+    if close_times(here.mtime_ns, there.mtime_ns, rules.facts.mtime_step_ns):
+        return None
+    theirs, mine = there.mtime_ns != base.mtime_ns, here.mtime_ns != base.local_mtime_ns
+    if not theirs and not mine:
+        return None
+    if rules.down and (theirs or not rules.up):
+        return Direction.DOWN
+    return Direction.UP if rules.up else None

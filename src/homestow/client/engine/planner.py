@@ -7,23 +7,23 @@ The caller repeats until nothing is left; every step brings the trees nearer to 
 
 from collections.abc import Callable, Collection, Iterator
 
+from homestow.client.engine.braking import asks
 from homestow.client.engine.clashes import Clashes
 from homestow.client.engine.compare import (
     Place,
     View,
     changed_here,
     changed_there,
-    close_times,
     moved_here,
     moved_there,
+    way_of_time,
 )
 from homestow.client.engine.names import Names, fold
-from homestow.client.engine.rules import BRAKE_FILES, BRAKE_SHARE, Direction, Rules
+from homestow.client.engine.rules import Direction, Rules
 from homestow.client.engine.schedule import Schedule, here_side, there_side
 from homestow.client.engine.steps import (
     Action,
     Adopt,
-    Brake,
     DownloadContent,
     Forget,
     Held,
@@ -94,7 +94,9 @@ class _Planner:
             return Plan(settlements=tuple(self.settlements))
         clashes = Clashes(self.trees, self.rules, self.finals, self.leave, self.undecided)
         renames, losers = clashes.solve(self._staying())
-        if (brake := self._brake()) is not None:
+        deleted_here = [view for view in self.dropped_there.values() if view.item not in self.kept]
+        deleted_there = [view for view in self.dropped_here.values() if view.item not in self.kept]
+        if (brake := asks(self.trees, self.rules, deleted_here, deleted_there)) is not None:
             return Plan(held=tuple(self.held), brake=brake)
         self._tell_what_stays()
         return Plan(actions=(*self.reads, *renames, *self._actions(losers)), held=tuple(self.held))
@@ -258,7 +260,7 @@ class _Planner:
         if mine and not self.rules.up:
             return Split(item)
         same_place = (here.parent, here.name) == (there.parent, there.name)
-        if not mine and not theirs and same_place and self._time_for(view) is None:
+        if not mine and not theirs and same_place and way_of_time(view, self.rules) is None:
             return Remember(item)
         return None
 
@@ -274,20 +276,6 @@ class _Planner:
         if there.digest is None and node not in self.leave:
             self.reads[LearnDigest(node, there.rev)] = None
         return None
-
-    def _time_for(self, view: View) -> Direction | None:
-        """Which way a change of the time alone has to go (R26): in a one-way job its way, else the server's wins."""
-        _, base, here, there = view
-        if base is None or here is None or there is None or here.folder:
-            return None
-        if close_times(here.mtime_ns, there.mtime_ns, self.rules.facts.mtime_step_ns):
-            return None
-        theirs, mine = there.mtime_ns != base.mtime_ns, here.mtime_ns != base.local_mtime_ns
-        if not theirs and not mine:
-            return None
-        if self.rules.down and (theirs or not self.rules.up):
-            return Direction.DOWN
-        return Direction.UP if self.rules.up else None
 
     def _adopt(self) -> None:
         """Bind what both sides made by themselves at one place, folders from the top (R3, R5, R24)."""
@@ -355,21 +343,6 @@ class _Planner:
 
     # --- actions ------------------------------------------------------------------------------------------------------
 
-    def _brake(self) -> Brake | None:
-        """R18: more than half of a side's files, and at least twenty, would go in this pass."""
-        if self.rules.accept_deletes:
-            return None
-        files = 0
-        for side, dropped in (("here", self.dropped_there), ("there", self.dropped_here)):
-            gone = sum(
-                1 for view in dropped.values() if view.item not in self.kept and view.base and not view.base.folder
-            )
-            if gone >= BRAKE_FILES:
-                files = files or sum(1 for item in self.trees.synced.values() if not item.folder)
-                if gone > files * BRAKE_SHARE:
-                    return Brake(side, gone, files)
-        return None
-
     def _actions(self, losers: dict[int, int]) -> list[Action]:
         there = Schedule(there_side(self.trees))
         here = Schedule(here_side(self.trees, fold if self.rules.facts.folds_case else None))
@@ -414,7 +387,7 @@ class _Planner:
             contents.append(DownloadContent(item, there.rev, there.size, here.stamp))
         elif changed_here(here, base):
             contents.append(UploadContent(item, there.rev, here.stamp))
-        elif (way := self._time_for(view)) is Direction.DOWN:
+        elif (way := way_of_time(view, self.rules)) is Direction.DOWN:
             contents.append(SetMtimeLocal(item, there.mtime_ns, here.stamp))
         elif way is Direction.UP:
             contents.append(SetMtimeRemote(item, here.mtime_ns, there.change))
