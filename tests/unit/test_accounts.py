@@ -69,14 +69,6 @@ class World:
         return Accounts(self.store, self.clock, hashing)
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database without rows, to be copied."""
-    path = tmp_path_factory.mktemp("empty") / "homestow.db"
-    Database.open(path, in_process=True).close()
-    return path
-
-
 @pytest.fixture
 def world(empty: Path, tmp_path: Path) -> Iterator[World]:
     database = Database.open(Path(shutil.copy(empty, tmp_path / "homestow.db")))

@@ -2,16 +2,14 @@
 
 import errno
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
-from tests.unit.keeping_world import House, open_house
+from tests.unit.keeping_world import House
 from tests.unit.outside_world import SECOND
 
 from homestow.server.adapters import disk_calls
-from homestow.server.adapters.catalogue_sql.database import Database
 from homestow.server.rules.access import Principal
 from homestow.server.service import admin
 from homestow.server.service.admin import OPERATOR
@@ -28,19 +26,6 @@ from homestow.values.errors import (
 from homestow.wire.api import Order
 
 PASSWORD = "correct horse"
-
-
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("empty") / "homestow.db"
-    Database.open(path, in_process=True).close()
-    return path
-
-
-@pytest.fixture
-def house(empty: Path, tmp_path: Path) -> Iterator[House]:
-    with open_house(empty, tmp_path) as house:
-        yield house
 
 
 def test_every_order_is_described(house: House) -> None:

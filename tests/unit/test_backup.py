@@ -21,13 +21,6 @@ from homestow.values.ids import Epoch
 KEY = b"a key of the owner"
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("empty") / "homestow.db"
-    Database.open(path, in_process=True).close()
-    return path
-
-
 @pytest.fixture
 def house(empty: Path, tmp_path: Path) -> Iterator[House]:
     with open_house(empty, tmp_path / "one") as house:

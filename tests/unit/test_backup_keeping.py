@@ -10,19 +10,11 @@ from tests.unit.keeping_world import House, open_house
 from tests.unit.outside_world import SECOND
 from tests.unit.test_backup import bring_back
 
-from homestow.server.adapters.catalogue_sql.database import Database
 from homestow.server.service.admin import OPERATOR
 from homestow.server.service.backup import Done
 from homestow.server.service.backup_settings import without_key
 from homestow.values.errors import BadRequest, Busy, ContentMissing, StorageFailed
 from homestow.values.ids import Epoch
-
-
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("empty") / "homestow.db"
-    Database.open(path, in_process=True).close()
-    return path
 
 
 @pytest.fixture

@@ -1,12 +1,10 @@
 """A root becomes a folder of another one: the same nodes, contents and versions, whoever dies in between."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.unit.keeping_world import House, open_house
 
-from homestow.server.adapters.catalogue_sql.database import Database
 from homestow.server.ports.catalogue import NodeRow
 from homestow.server.rules.access import Principal, Rights
 from homestow.server.service.admin import OPERATOR
@@ -15,13 +13,6 @@ from homestow.server.service.uploads import Begin
 from homestow.values.errors import CloudError, NotFound, RootsOverlap, UploadGone
 from homestow.values.faults import arm
 from homestow.values.ids import AccountId, NodeId
-
-
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("empty") / "homestow.db"
-    Database.open(path, in_process=True).close()
-    return path
 
 
 def settle_in(house: House, place: Path) -> NodeId:
@@ -37,12 +28,6 @@ def settle_in(house: House, place: Path) -> NodeId:
     house.put("gone.txt", b"deleted")
     house.delete("gone.txt")
     return node.id
-
-
-@pytest.fixture
-def house(empty: Path, tmp_path: Path) -> Iterator[House]:
-    with open_house(empty, tmp_path) as house:
-        yield house
 
 
 def merge(house: House, place: Path) -> None:

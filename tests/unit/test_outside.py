@@ -11,19 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.outside_world import SECOND, World, open_world
 
-from homestow.server.adapters.catalogue_sql.database import Database
 from homestow.server.ports.catalogue import new_row, seen_from
 from homestow.server.ports.roots import RootState
 from homestow.server.rules.matching import match_moves
 from homestow.values.errors import StorageFailed
 from homestow.values.nodes import Kind
-
-
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("empty") / "homestow.db"
-    Database.open(path, in_process=True).close()
-    return path
 
 
 @pytest.fixture

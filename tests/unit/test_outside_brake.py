@@ -7,19 +7,11 @@ from pathlib import Path
 import pytest
 from tests.unit.outside_world import SECOND, World, open_world
 
-from homestow.server.adapters.catalogue_sql.database import Database
 from homestow.server.ports.catalogue import ShownRow
 from homestow.server.ports.content import Entry
 from homestow.server.service import outside
 from homestow.values.errors import Busy
 from homestow.values.ids import NodeId
-
-
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("empty") / "homestow.db"
-    Database.open(path, in_process=True).close()
-    return path
 
 
 @pytest.fixture

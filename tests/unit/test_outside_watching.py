@@ -9,20 +9,12 @@ from pathlib import Path
 import pytest
 from tests.unit.outside_world import World, open_world
 
-from homestow.server.adapters.catalogue_sql.database import Database
 from homestow.server.adapters.clock_system import SystemClock
 from homestow.server.ports.content import Location
 from homestow.server.service.outside_scan import Found
 from homestow.server.service.watching import Watching
 from homestow.values.errors import StorageFailed
 from homestow.values.ids import RootId
-
-
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("empty") / "homestow.db"
-    Database.open(path, in_process=True).close()
-    return path
 
 
 @pytest.fixture

@@ -1,32 +1,17 @@
 """Roots: own ones, adopted ones, who may see them and how much they hold."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.unit.keeping_world import House, open_house
+from tests.unit.keeping_world import House
 
-from homestow.server.adapters.catalogue_sql.database import Database
 from homestow.server.rules.access import Principal, Rights
 from homestow.server.rules.quotas import Quota
 from homestow.values.errors import BadName, BadRequest, Forbidden, NotFound, RootsOverlap, StorageFailed
 from homestow.values.ids import SYSTEM, AccountId, RootId
 
 PASSWORD = "correct horse"
-
-
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("empty") / "homestow.db"
-    Database.open(path, in_process=True).close()
-    return path
-
-
-@pytest.fixture
-def house(empty: Path, tmp_path: Path) -> Iterator[House]:
-    with open_house(empty, tmp_path) as house:
-        yield house
 
 
 def who(house: House, name: str) -> Principal:

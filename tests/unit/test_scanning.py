@@ -1,30 +1,15 @@
 """Scans: folders and people of a configuration become roots and members; run again, everything is brought up to date."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.keeping_world import House, open_house
+from tests.unit.keeping_world import House
 
-from homestow.server.adapters.catalogue_sql.database import Database
 from homestow.server.rules.access import Rights
 from homestow.values.errors import BadRequest, Busy, CloudError, LoginFailed
 from homestow.values.ids import AccountId
-
-
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("empty") / "homestow.db"
-    Database.open(path, in_process=True).close()
-    return path
-
-
-@pytest.fixture
-def house(empty: Path, tmp_path: Path) -> Iterator[House]:
-    with open_house(empty, tmp_path) as house:
-        yield house
 
 
 def scan(house: House, *items: dict[str, Any]) -> dict[str, Any]:

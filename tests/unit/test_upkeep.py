@@ -8,20 +8,12 @@ import msgspec
 import pytest
 from tests.unit.keeping_world import House, open_house
 
-from homestow.server.adapters.catalogue_sql.database import Database
 from homestow.server.ports.catalogue import Answer
 from homestow.server.rules.retention import DAY_NS, HOUR_NS
 from homestow.server.service.admin import OPERATOR
 from homestow.server.service.publish import Planned, PublishPlan
 from homestow.values.errors import CursorGone, LoginNeeded
 from homestow.values.ids import NO_DEVICE, SYSTEM, NodeId
-
-
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("empty") / "homestow.db"
-    Database.open(path, in_process=True).close()
-    return path
 
 
 @pytest.fixture

@@ -9,17 +9,9 @@ import pytest
 from tests.unit.keeping_world import House, open_house
 from tests.unit.outside_world import SECOND
 
-from homestow.server.adapters.catalogue_sql.database import Database
 from homestow.server.service.admin import OPERATOR
 from homestow.server.service.verify import Wrong
 from homestow.values.errors import Busy, ContentMissing
-
-
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("empty") / "homestow.db"
-    Database.open(path, in_process=True).close()
-    return path
 
 
 @pytest.fixture
