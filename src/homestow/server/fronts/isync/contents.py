@@ -26,10 +26,10 @@ from homestow.server.rules.access import Principal, Rights
 from homestow.server.service.contents import OpenContent
 from homestow.server.service.isync import Isync
 from homestow.server.service.thumbnails import Thumb
-from homestow.values.errors import MediaBroken, WrongKind
+from homestow.values.errors import MediaBroken, NotFound, TooManyTries, WrongKind
 from homestow.values.ids import NodeId
 from homestow.wire.isync import Code, Refused
-from homestow.wire.isync_calls import DOWN_FILE, THUMBNAIL, AskThumbnail, OneFile
+from homestow.wire.isync_calls import DOWN_FILE, SHARE_FILE, SHARE_FILE_URL, THUMBNAIL, AskThumbnail, OneFile
 from homestow.wire.isync_params import take
 
 _RANGE: Final = re.compile(r"[ \t]*(\d{0,18})[ \t]*-[ \t]*(\d{0,18})[ \t]*", re.ASCII)
@@ -39,6 +39,7 @@ _DOWN_STATUSES: Final = {
     Code.NOT_FOUND: 404,
     Code.FILE_REMOVED: 404,
 }
+_SHARED_CODES: Final = {"content-missing": Code.NOT_FOUND}
 _THUMB_STATUSES: Final = {Code.NO_THUMBNAIL: 404, Code.WAITING: 404}
 _WITH_THUMB: Final = frozenset({MediaKind.IMAGE, MediaKind.GIF, MediaKind.VIDEO})
 
@@ -52,7 +53,7 @@ def handlers(desk: Desk) -> dict[str, Handler]:
 
         def work() -> OpenContent:
             who = desk.who(token)
-            return _file(desk.isync, who, take(DOWN_FILE.takes, given))
+            return _file(desk.isync, who, NodeId(take(DOWN_FILE.takes, given).id))
 
         return await _send(desk, request, await desk.border.short(work))
 
@@ -69,14 +70,34 @@ def handlers(desk: Desk) -> dict[str, Handler]:
             return await _send(desk, request, found)
         return _send_bytes(request, found)
 
+    async def shared(request: Request) -> web.StreamResponse:
+        given = await desk.parameters(SHARE_FILE, request)
+        address = request.client_host
+
+        def work() -> OpenContent:
+            asked = take(SHARE_FILE.takes, given)
+            try:
+                opened = desk.isync.services.shares.open_isync(asked.key, address)
+            except (NotFound, TooManyTries):
+                raise Refused(Code.BAD_PARAMETER) from None
+            return _file(desk.isync, opened.who, opened.row.id)
+
+        return await _send(desk, request, await desk.border.run(work))
+
     return {
+        "shareFileUrl": desk.plain(SHARE_FILE_URL, _share),
+        "shareFile": desk.guarded(_ranged(desk, shared), _SHARED_CODES),
         "downFile": desk.guarded(_ranged(desk, down), statuses=_DOWN_STATUSES),
         "thumbnail": desk.guarded(_ranged(desk, thumbnail), statuses=_THUMB_STATUSES),
     }
 
 
-def _file(isync: Isync, who: Principal, asked: OneFile) -> OpenContent:
-    return isync.services.downloads.content(who, NodeId(asked.id))
+def _file(isync: Isync, who: Principal, node: NodeId) -> OpenContent:
+    return isync.services.downloads.content(who, node)
+
+
+def _share(isync: Isync, who: Principal, asked: OneFile) -> str:
+    return isync.services.shares.isync_key(who, NodeId(asked.id))
 
 
 def _thumbnail(isync: Isync, who: Principal, asked: AskThumbnail) -> Thumb | OpenContent:
