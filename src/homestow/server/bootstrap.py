@@ -38,7 +38,7 @@ from homestow.server.service.accounts import Accounts
 from homestow.server.service.committer import Committer
 from homestow.server.service.core import Core, make_core
 from homestow.server.service.hashing import Hashing
-from homestow.server.service.isync import Isync, IsyncRows, make_isync
+from homestow.server.service.isync import Isync, IsyncRows, drop_orphans, make_isync
 from homestow.server.service.keeping import Keeping, make_keeping
 from homestow.server.service.listing import ListingService
 from homestow.server.service.media_parts import MediaParts, MediaStores, make_media
@@ -142,13 +142,13 @@ def _build(folder: DataFolder, settings: Settings, database: Database) -> House:
         isync_most=settings.share_limit, isync_life_s=settings.share_seconds,
     )  # fmt: skip
     pictures = _media(folder, settings, database, core, roots)
+    extras = SqlExtras(database)
     key = settings.backup_key
     keeping = make_keeping(
         core, watched, accounts, account_rows, roots, SqlCopies(database), clock, settings.retention(),
         settings.rescan_minutes * 60.0, settings.watch, None if key is None else key.reveal().encode(),
-        read_media=pictures.media.read, data=folder.path, sweeps=[shares.sweep],
+        read_media=pictures.media.read, data=folder.path, sweeps=[shares.sweep, lambda: drop_orphans(extras)],
     )  # fmt: skip
-    extras = SqlExtras(database)
     services = Services(
         accounts=accounts,
         roots=roots,

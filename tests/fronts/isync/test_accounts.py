@@ -283,6 +283,14 @@ def rig_knows(rig: IsyncRig, path: str) -> bool:
     return rig.phone(None).ask("OPTIONS", path.replace("{tail}", "c")).status == 204
 
 
+def test_no_other_site_logs_somebody_in(rig: IsyncRig) -> None:
+    """A picture that points to a login brings no `Origin`, but browsers say where it comes from (S27)."""
+    target = "/login.icc?userName=anna&password=correct+horse+battery"
+    answer = rig.phone(None).ask("GET", target, headers={"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"})
+    assert (answer.code, "set-cookie" in answer.headers) == (-10002, False)
+    assert rig.phone(None).ask("GET", target, headers={"Sec-Fetch-Site": "none"}).code == 0
+
+
 def test_its_own_pages_are_not_foreign(tmp_path: Path) -> None:
     """The address it was asked at, and the one its owner told."""
 
@@ -298,6 +306,10 @@ def test_its_own_pages_are_not_foreign(tmp_path: Path) -> None:
     try:
         phone = public.phone()
         assert phone.ask("GET", "/catalogs.icc?pids=-1", headers={"Origin": "https://photos.example"}).code == 0
+        target = "/login.icc?userName=anna&password=correct+horse+battery"
+        for host, secure in (("photos.example", True), ("127.0.0.1", False), ("evil.example", False)):
+            cookie = public.phone(None).ask("POST", target, headers={"Host": host}).headers["set-cookie"]
+            assert cookie.endswith("; Secure") == secure, host
     finally:
         public.close()
 

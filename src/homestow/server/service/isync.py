@@ -9,12 +9,14 @@ from homestow.server.ports.sessions import Sessions as SessionRows
 from homestow.server.service.core import Core
 from homestow.server.service.isync_catalogs import Catalogs
 from homestow.server.service.isync_files import MediaFiles
-from homestow.server.service.isync_infos import FactsOf, Infos, OriginSizes
+from homestow.server.service.isync_infos import FactsOf, Infos
 from homestow.server.service.isync_people import People
 from homestow.server.service.listing import ListingService
 from homestow.server.service.parts import Parts
 from homestow.server.service.services import Services
 from homestow.server.service.sessions import IDLE_S, MOST, Sessions
+
+_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,12 @@ class Isync:
     def close(self) -> None:
         """Write down what is only in memory; before the database is closed."""
         self.sessions.flush()
+
+
+def drop_orphans(rows: ExtrasRows) -> None:
+    """Forget what was kept about things and people that are no more; upkeep does it now and then."""
+    while rows.drop_orphans(_AT_ONCE) == _AT_ONCE:
+        continue
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +66,7 @@ def make_isync(
     """
     roots = services.roots
     sessions = Sessions(rows.sessions, services.accounts, clock, most, idle_s)
-    infos = Infos(
-        core.catalogue, roots.all, rows.extras, rows.folders, rows.media, rows.listing, OriginSizes(core.catalogue)
-    )
+    infos = Infos(core.catalogue, roots.all, rows.extras, rows.folders, rows.media, rows.listing)
     infos.parts = parts = Parts(
         core.catalogue, core.access, core.contents, core.uploads, core.appends, rows.extras, services.thumbnails, infos,
         clock,

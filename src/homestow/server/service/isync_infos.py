@@ -36,30 +36,24 @@ class PartSizes(Protocol):
         """Bytes that are there for certain of content, small and large thumbnail; 0 for a part that is not awaited."""
 
 
-class OriginSizes:
-    """How far the content of uploads is, read from their rows: bytes that survive a power cut, without a gap."""
-
-    def __init__(self, catalogue: Catalogue) -> None:
-        self._catalogue = catalogue
-
+class _NoParts:
     def sizes(self, row: Extras) -> tuple[int, int, int]:
-        """Content only."""
-        found = None if row.upload is None else self._catalogue.upload(row.upload)
-        durable = () if found is None else found.durable
-        return durable[1] if durable[:1] == (0,) else 0, 0, 0
+        """Nothing is under way."""
+        return 0, 0, 0
 
 
 class Infos:
     """Makes infos; whoever asks has checked the rights. Safe to call from any thread.
 
-    `parts` may be set once the uploads are put together.
+    `parts` is set once the uploads are put together.
     """
+
+    parts: PartSizes = _NoParts()
 
     def __init__(
         self, catalogue: Catalogue, roots: Callable[[], Iterable[Root]], rows: ExtrasRows, folders: Folders, media: FactsOf,
-        listing: ListingService, parts: PartSizes,
+        listing: ListingService,
     ) -> None:  # fmt: skip
-        self.parts = parts
         self._catalogue = catalogue
         self._roots = roots
         self._rows = rows

@@ -20,6 +20,8 @@ def handlers(desk: Desk) -> dict[str, Handler]:
     """Handlers by name of the call."""
 
     async def log_in(request: Request) -> web.StreamResponse:
+        if request.headers.get("Sec-Fetch-Site") == "cross-site":
+            raise Refused(Code.NO_RIGHT)  # a picture of another site's page would log its visitors in as somebody else
         given = await desk.parameters(LOGIN, request)
         asked = take(LOGIN.takes, given)
         device, address, old = _device(request), request.client_host, session_token(request)
@@ -29,14 +31,14 @@ def handlers(desk: Desk) -> dict[str, Handler]:
             return isync.success(entered.user), entered.token
 
         body, token = await desk.border.apart(Lane.LOGIN, work)
-        return desk.success(body, isync.cookie(token, request.site.secure))
+        return desk.success(body, isync.cookie(token, desk.secure(request)))
 
     async def log_out(request: Request) -> web.StreamResponse:
         await desk.parameters(LOGOUT, request)
         token = session_token(request)
         if token is not None:
             await desk.border.run(desk.isync.sessions.log_out, token)
-        return desk.success(isync.success(""), isync.cookie_ended(request.site.secure))
+        return desk.success(isync.success(""), isync.cookie_ended(desk.secure(request)))
 
     return {
         "login": desk.guarded(log_in, NO_ROOT),

@@ -40,7 +40,9 @@ class Desk:
     def __init__(self, isync_: Isync, border: Border, public_url: str | None = None) -> None:
         self.isync = isync_
         self.border = border
-        self._public = "" if public_url is None else urlsplit(public_url).netloc.lower()
+        public = urlsplit(public_url or "")
+        self._public = public.netloc.lower()
+        self._public_tls = public.scheme == "https"
 
     # --- who and what -------------------------------------------------------------------------------------------------
 
@@ -80,6 +82,10 @@ class Desk:
             own.add(request.headers.get("X-Forwarded-Host", "").strip().lower())
         if site.scheme not in ("http", "https") or not site.netloc or site.netloc.lower() not in own:
             raise Refused(Code.NO_RIGHT)
+
+    def secure(self, request: Request) -> bool:
+        """Whether the client came over TLS: to us, or to what stands before us under the public address (S27)."""
+        return request.site.secure or (self._public_tls and request.headers.get("Host", "").lower() == self._public)
 
     # --- answers ------------------------------------------------------------------------------------------------------
 
