@@ -30,7 +30,7 @@ from homestow.server.ports.catalogue import NodeRow
 from homestow.server.ports.roots import Root, RootState
 from homestow.server.rules.access import Principal, Rights
 from homestow.server.service.accounts import Accounts
-from homestow.server.service.backup import Backup
+from homestow.server.service.backup import Backup, Done
 from homestow.server.service.backup_pruning import Pruned
 from homestow.server.service.core import Core
 from homestow.server.service.outside import Outside
@@ -379,26 +379,7 @@ class Admin:
 
     def _run_backup(self, args: _Args) -> Outcome:
         done = self._backup.run(Path(args.text("target")), args.maybe_number("keep"))
-        return _outcome(
-            [
-                f"{done.target}: {counted(done.files, 'file')}, {_size(done.size)}; {_copied(done.files, done.copied)}.",
-                *_pruned(done.pruned),
-                *(f"not in the backup: {line}" for line in done.missing[:_MOST_TOLD]),
-                *(
-                    [f"not in the backup: {len(done.missing) - _MOST_TOLD:,} more"]
-                    if len(done.missing) > _MOST_TOLD
-                    else []
-                ),
-            ],
-            {
-                "target": str(done.target),
-                "files": done.files,
-                "size": done.size,
-                "copied": done.copied,
-                "missing": done.missing,
-                "removed": list(done.pruned.removed),
-            },
-        )
+        return _outcome(_backed_up(done), _backup_data(done))
 
     def _status(self, args: _Args) -> Outcome:
         roots = self._roots.all()
@@ -501,6 +482,22 @@ def _held(root: Root, missing: int) -> str:
 
 def _missing(files: int) -> str:
     return f"{counted(files, 'file')} {'is' if files == 1 else 'are'} missing"
+
+
+def _backed_up(done: Done) -> list[str]:
+    lines = [f"{done.target}: {counted(done.files, 'file')}, {_size(done.size)}; {_copied(done.files, done.copied)}."]
+    lines += _pruned(done.pruned)
+    lines += [f"not in the backup: {line}" for line in done.missing[:_MOST_TOLD]]
+    if (more := len(done.missing) - _MOST_TOLD) > 0:
+        lines.append(f"not in the backup: {more:,} more")
+    return lines
+
+
+def _backup_data(done: Done) -> dict[str, object]:
+    return {
+        "target": str(done.target), "files": done.files, "size": done.size, "copied": done.copied,
+        "missing": done.missing, "removed": list(done.pruned.removed),
+    }  # fmt: skip
 
 
 def _copied(files: int, copied: int) -> str:
