@@ -150,8 +150,9 @@ class ExtrasContract:
         anna, ben = (store.accounts.add_account(name, "x", False, 1).id for name in ("anna", "ben"))
         assert store.rows.person(anna) == Person(account=anna)
         for account in (anna, ben):
-            store.rows.set_person(Person(account=account, login_s=1.5, modified_s=2.0, help_int=-1, help_text=""))
-        store.rows.set_person(replace(store.rows.person(anna), help_text="ü"))
+            full = Person(account=account, login_s=1.5, modified_s=2.0, help_int=-1, help_text="")
+            assert store.rows.change_person(account, lambda _, full=full: full) == Person(account=account)  # type: ignore[misc]  # bound per turn
+        assert store.rows.change_person(anna, lambda row: replace(row, help_text="ü")).help_text == ""
         assert store.rows.person(anna) == Person(account=anna, login_s=1.5, modified_s=2.0, help_int=-1, help_text="ü")
         store.accounts.remove_account(ben)
         store.rows.drop_orphans(10)

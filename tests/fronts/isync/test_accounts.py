@@ -83,6 +83,18 @@ def test_tries_are_counted_with_all_fronts(rig: IsyncRig) -> None:
     assert phone.post("login", userName="anna", password=PASSWORD).code == 0
 
 
+def test_no_folder_for_a_user(rig: IsyncRig) -> None:
+    """Where an own root cannot be made the login fails, and nothing is left of it; later it works."""
+    files = rig.place / "data" / "files"
+    files.rmdir()
+    phone = rig.phone(None)
+    answer = phone.post("login", userName="dan", password=PASSWORD)
+    assert (answer.status, answer.code, phone.cookie) == (500, -100, None)
+    assert rig.isync.sessions._store.count("isync") == 0
+    files.mkdir()
+    assert len(rig.phone("dan").get("catalogs", pids=-1).data) == 1
+
+
 # --- the cookie ---------------------------------------------------------------------------------------------------------
 
 

@@ -86,6 +86,18 @@ def test_display_names_may_repeat(rig: IsyncRig, phone: Phone) -> None:
     assert rig.names() == ["Photos", "Photos (2)", "Photos (3)"]
 
 
+def test_many_make_the_same_at_once(rig: IsyncRig) -> None:
+    """Each gets a catalog of its own, all are shown by the same name."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    phones = [rig.phone() for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        for made in [pool.submit(make, phone, rig.top, "Photos") for phone in phones for _ in range(5)]:
+            made.result()
+    assert names(phones[0], rig.top) == ["Photos"] * 20
+    assert len(rig.names()) == 20
+
+
 @pytest.mark.parametrize(
     "name, on_disk", [("a/b", "a_b"), ("..", "_.."), (".", "_."), ("x" * 99, "x" * 99), ("日" * 99, "日" * 85)]
 )

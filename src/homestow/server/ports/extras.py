@@ -99,8 +99,8 @@ class ExtrasRows(Protocol):
     def person(self, account: AccountId) -> Person:
         """What is kept about an account."""
 
-    def set_person(self, person: Person) -> None:
-        """Keep it."""
+    def change_person(self, account: AccountId, change: Callable[[Person], Person]) -> Person:
+        """Change what is kept about an account from what it is now; what it was."""
 
 
 class Folders(Protocol):

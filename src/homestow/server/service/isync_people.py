@@ -4,12 +4,12 @@ from dataclasses import dataclass, replace
 
 from homestow.server.ports.accounts import Accounts as AccountRows
 from homestow.server.ports.clock import Clock
-from homestow.server.ports.extras import ExtrasRows
+from homestow.server.ports.extras import ExtrasRows, Person
 from homestow.server.rules.access import Principal
 from homestow.server.service.isync_infos import SECOND, Infos
 from homestow.server.service.roots import Roots
 from homestow.server.service.sessions import Sessions
-from homestow.values.errors import LoginNeeded
+from homestow.values.errors import CloudError, LoginNeeded
 from homestow.wire.isync import HelpInfo, UserInfo
 from homestow.wire.isync_calls import SetHelp
 
@@ -46,14 +46,20 @@ class People:
             StorageFailed: the own root cannot be made.
         """
         entered = self._sessions.log_in(user, password, device, address, old)
-        who = entered.principal
+        try:
+            return Entered(entered.token, self._user(entered.principal))
+        except CloudError:
+            self._sessions.log_out(entered.token)
+            raise
+
+    def _user(self, who: Principal) -> UserInfo:
         account = self._accounts.account(who.account)
         if account is None:
             raise LoginNeeded("The account is gone.")
         self._roots.of(who)
-        person = self._rows.person(who.account)
-        self._rows.set_person(replace(person, login_s=self._clock.now_ns() // SECOND))
-        return Entered(entered.token, self._infos.user(account, person))
+        now_s = self._clock.now_ns() // SECOND
+        before = self._rows.change_person(who.account, lambda person: replace(person, login_s=now_s))
+        return self._infos.user(account, before)
 
     def help(self, who: Principal) -> HelpInfo:
         """What clients keep about the caller."""
@@ -64,12 +70,14 @@ class People:
 
     def set_help(self, who: Principal, asked: SetHelp) -> None:
         """Keep what the client gave; None leaves what is there."""
-        person = self._rows.person(who.account)
-        self._rows.set_person(
-            replace(
+        now_s = self._clock.now_ns() // SECOND
+
+        def keep(person: Person) -> Person:
+            return replace(
                 person,
-                modified_s=self._clock.now_ns() // SECOND,
+                modified_s=now_s,
                 help_int=person.help_int if asked.help_int is None else asked.help_int,
                 help_text=person.help_text if asked.help_text is None else asked.help_text,
             )
-        )
+
+        self._rows.change_person(who.account, keep)

@@ -319,7 +319,10 @@ class Roots(RootStores):
 
     def _make_folder(self, account: Account) -> Path:
         """A new folder for an own root; with the id when something of the name is there: it may be somebody's (S06)."""
-        taken = {entry.name for entry in os.scandir(self._files)}
+        try:
+            taken = {entry.name for entry in os.scandir(self._files)}
+        except OSError as error:
+            raise StorageFailed(f"{self._files} cannot be read: {error.strerror}.") from error
         name = account.name if account.name not in taken else numbered(f"{account.name}-{account.id}", taken)
         folder = self._files / check_name(name)
         try:

@@ -33,6 +33,7 @@ _PUT: Final = _sql(
     "INSERT OR REPLACE INTO extras (", _ROW, ", stamp) VALUES (", ", ".join("?" * len(_NAMES)), ", ?)"
 )  # fmt: skip
 _STAMP: Final = "UPDATE counters SET value = value + 1 WHERE name = 'facts' RETURNING value"
+_PERSON: Final = "SELECT login_s, modified_s, help_int, help_text FROM people WHERE account = ?"
 _ORPHANS: Final = (
     "SELECT e.node FROM extras e LEFT JOIN nodes n ON n.id = e.node LEFT JOIN uploads u ON u.id = e.upload"
     " WHERE n.id IS NULL AND u.id IS NULL LIMIT ?"
@@ -93,23 +94,18 @@ class SqlExtras:
 
     def person(self, account: AccountId) -> Person:
         """What is kept about an account."""
-        rows = self._read(
-            "SELECT account, login_s, modified_s, help_int, help_text FROM people WHERE account = ?", (account,)
-        )
-        if not rows:
-            return Person(account=account)
-        number, login_s, modified_s, help_int, help_text = rows[0]
-        return Person(
-            account=AccountId(number), login_s=login_s, modified_s=modified_s, help_int=help_int, help_text=help_text
-        )
+        return _person(account, self._read(_PERSON, (account,)))
 
-    def set_person(self, person: Person) -> None:
-        """Keep it."""
+    def change_person(self, account: AccountId, change: Callable[[Person], Person]) -> Person:
+        """Change it from what it is now."""
         with self._writing() as run:
+            before = _person(account, run.execute(_PERSON, (account,)).fetchall())
+            person = change(before)
             run.execute(
                 "INSERT OR REPLACE INTO people (account, login_s, modified_s, help_int, help_text) VALUES (?, ?, ?, ?, ?)",
-                (person.account, person.login_s, person.modified_s, person.help_int, person.help_text),
+                (account, person.login_s, person.modified_s, person.help_int, person.help_text),
             )
+            return before
 
     def folders_in(self, parents: Collection[NodeId]) -> list[NodeRow]:
         """Live folders that stand directly in folders."""
@@ -140,6 +136,13 @@ def _extras(row: Sequence[Any]) -> Extras:
     if values["upload"] is not None:
         values["upload"] = UploadId(values["upload"])
     return Extras(**values)
+
+
+def _person(account: AccountId, rows: Sequence[Sequence[Any]]) -> Person:
+    if not rows:
+        return Person(account=account)
+    login_s, modified_s, help_int, help_text = rows[0]
+    return Person(account=account, login_s=login_s, modified_s=modified_s, help_int=help_int, help_text=help_text)
 
 
 def _next_stamp(run: sqlite3.Connection) -> int:
