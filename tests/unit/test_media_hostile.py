@@ -120,14 +120,13 @@ def test_what_takes_too_long_is_ended(pool: WorkerPool) -> None:
     slow = WorkerPool(1, wall_s=0.001)
     try:
         with pytest.raises((Busy, MediaBroken)):
-            for _ in range(50):
-                read_all_or_raise(slow, corpus.picture("avif", 3000, 2000), "a.avif")
+            show(slow, corpus.picture("avif", 3000, 2000))
     finally:
         slow.close()
     sound(pool)
 
 
-def read_all_or_raise(pool: WorkerPool, data: bytes, name: str) -> None:
+def show(pool: WorkerPool, data: bytes) -> None:
     with tempfile.TemporaryFile() as file:
         file.write(data)
         file.flush()
@@ -140,14 +139,6 @@ def test_a_killed_worker_is_replaced(pool: WorkerPool) -> None:
     (worker,) = [each for each in pool._all if not each.films][:1]
     os.kill(worker._process.pid, 9)
     worker._process.wait()
-    with tempfile.TemporaryFile() as file:
-        file.write(corpus.picture("png"))
-        file.flush()
-        for _ in range(3):
-            try:
-                pool.facts(file.fileno(), "a.png")
-            except MediaBroken:
-                continue
     sound(pool)
 
 
@@ -238,7 +229,7 @@ def test_S96_nothing_else_is_opened(pool: WorkerPool, told: tuple[str, list[str]
                 assert CANARY not in repr(facts), vector
                 pool.thumbnail(file.fileno(), facts, (100, 800))
             except MediaBroken as error:
-                assert CANARY not in error.message, vector
+                assert CANARY not in error.message, vector  # noqa: PT017 - either answer is right
     assert asked == []
     sound(pool)
 
@@ -288,7 +279,7 @@ def test_S100_a_worker_can_neither_open_nor_connect(tmp_path: Path, kind: str) -
     with http.server.HTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler) as server:
         done = subprocess.run(
             [sys.executable, "-c", _TRY, kind, str(canary), str(server.server_port)], capture_output=True, text=True,
-            timeout=60,
+            timeout=60, check=False,
         )  # fmt: skip
     walls, _, could = done.stdout.partition(";")
 

@@ -28,6 +28,9 @@ _AT_ONCE = 200
 MOST_COPIED = 64 * 1024 * 1024
 """Bytes of one file that are copied for the workers where the store has no local files."""
 
+_FAILURES = 50
+"""So many files one after the other that cannot be opened: the disk is away, or the server is going down."""
+
 _Read = tuple[NodeRow, MediaState, Facts]
 Progress = Callable[[int, int], None]
 """Called with how many files were read and how many there are."""
@@ -92,9 +95,10 @@ class Media:
         return found.state, found.facts
 
     def read(self, root: RootId, progress: Progress | None = None, *, ahead: bool = False) -> int:
-        """Read the facts of all files of a root that were not read yet; how many were.
+        """Read the facts of all files of a root that were not read yet.
 
-        Files that cannot be opened just now are left out; the next call finds them again.
+        Returns:
+            how many were left out because they cannot be read just now; the next call finds them again.
 
         Args:
             ahead: nobody waits for it; one file at a time.
@@ -102,14 +106,14 @@ class Media:
         todo = self._unread(root)
         return self._read_all(self._rows_of(todo), len(todo), progress, ahead)
 
-    def read_nodes(self, nodes: Collection[NodeRow]) -> None:
+    def read_nodes(self, nodes: Collection[NodeRow]) -> int:
         """The same for some nodes, one file at a time; what is no media, or known, is left out."""
         named = [
             row for row in nodes if row.kind == Kind.FILE and not row.gone and kind_of(row.name) != MediaKind.OTHER
         ]
         known = self._rows.media([row.id for row in named])
         todo = [row for row in named if row.id not in known or known[row.id].rev != row.rev]
-        self._read_all(iter(todo), len(todo), None, ahead=True)
+        return self._read_all(iter(todo), len(todo), None, ahead=True)
 
     def stop(self) -> None:
         """End what `read` is doing after the files under way."""
@@ -120,12 +124,13 @@ class Media:
     def _read_all(self, nodes: Iterator[NodeRow], total: int, progress: Progress | None, ahead: bool) -> int:
         if not total:
             return 0
-        done = 0
+        done = left_out = failures = 0
         finished: list[_Read] = []
         waiting: deque[Future[_Read | None]] = deque()
         with ThreadPoolExecutor(1 if ahead else self._readers, thread_name_prefix="media") as pool:
             while True:
-                for row in islice(nodes, self._readers * 4 - len(waiting)):
+                room = 0 if self._stopping.is_set() or failures >= _FAILURES else self._readers * 4 - len(waiting)
+                for row in islice(nodes, room):
                     waiting.append(pool.submit(self._try_one, row, ahead))
                 if not waiting:
                     break
@@ -133,6 +138,10 @@ class Media:
                 done += 1
                 if read is not None:
                     finished.append(read)
+                    failures = 0
+                else:
+                    left_out += 1
+                    failures += 1
                 if len(finished) >= _AT_ONCE:
                     self._remember(finished)
                     finished = []
@@ -141,7 +150,7 @@ class Media:
         self._remember(finished)
         if progress is not None:
             progress(total, total)
-        return done
+        return left_out + total - done
 
     def _unread(self, root: RootId) -> list[NodeId]:
         found: list[NodeId] = []

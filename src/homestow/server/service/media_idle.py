@@ -6,6 +6,7 @@ from functools import partial
 
 from homestow.server.ports.catalogue import Catalogue
 from homestow.server.ports.clock import Clock
+from homestow.server.ports.extras import ExtrasRows
 from homestow.server.ports.media import MediaKind, MediaRows, MediaTools, SentThumbs, ThumbCache
 from homestow.server.ports.roots import RootState
 from homestow.server.rules.media_kinds import kind_of
@@ -35,13 +36,14 @@ class MediaIdle:
 
     def __init__(
         self, catalogue: Catalogue, roots: Roots, media: Media, thumbnails: Thumbnails, rows: MediaRows,
-        tools: MediaTools, cache: ThumbCache, sent: SentThumbs, clock: Clock,
+        extras: ExtrasRows, tools: MediaTools, cache: ThumbCache, sent: SentThumbs, clock: Clock,
     ) -> None:  # fmt: skip
         self._catalogue = catalogue
         self._roots = roots
         self._media = media
         self._thumbnails = thumbnails
         self._rows = rows
+        self._extras = extras
         self._tools = tools
         self._cache = cache
         self._sent = sent
@@ -103,13 +105,13 @@ class MediaIdle:
     def _root(self, root: RootId) -> None:
         """Facts first, for they are cheap and lists are sorted by them; then thumbnails of what changed since the last round."""
         first = root not in self._seen
-        if first:
-            self._media.read(root, ahead=True)
+        if first and self._media.read(root, ahead=True):
+            self._again.add(root)
         more = True
         while more and not self._stop.is_set():
             nodes, read_to, more = self._catalogue.changed(root, self._seen.get(root, 0), _PAGE)
-            if not first:
-                self._media.read_nodes(nodes)
+            if not first and self._media.read_nodes(nodes):
+                self._again.add(root)
             for row in nodes:
                 if self._stop.is_set():
                     return
@@ -132,8 +134,9 @@ class MediaIdle:
         sent = self._sent.nodes()
         for start in range(0, len(sent), _PAGE):
             page = sent[start : start + _PAGE]
-            known = self._catalogue.nodes(page)
+            known, extras = self._catalogue.nodes(page), self._extras.extras(page)
             for node in page:
                 row = known.get(node)
-                if row is not None and row.gone and row.kept is None:
+                # A file that is still on its way has no node yet, but extras.
+                if (row is None and node not in extras) or (row is not None and row.gone and row.kept is None):
                     self._sent.drop(node)

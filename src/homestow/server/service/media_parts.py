@@ -43,6 +43,15 @@ def make_media(core: Core, roots: Roots, stores: MediaStores, clock: Clock, *, r
         core.catalogue, core.access, core.contents, media, stores.extras, stores.tools, stores.cache, stores.sent
     )
     idle = MediaIdle(
-        core.catalogue, roots, media, thumbnails, stores.rows, stores.tools, stores.cache, stores.sent, clock
+        core.catalogue,
+        roots,
+        media,
+        thumbnails,
+        stores.rows,
+        stores.extras,
+        stores.tools,
+        stores.cache,
+        stores.sent,
+        clock,
     )
     return MediaParts(media, thumbnails, idle)

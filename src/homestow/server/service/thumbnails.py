@@ -80,6 +80,9 @@ class Thumbnails:
         row = self._access.node(who, node, Rights.READ, Kind.FILE)
         extras = self._extras.extras([node]).get(node)
         if _status(extras, level) is PartStatus.UPLOADED:
+            self._media.known(row)  # with a content that is new since, what was sent counts no longer
+            extras = self._extras.extras([node]).get(node)
+        if _status(extras, level) is PartStatus.UPLOADED:
             return self._sent_thumb(row, level)
         for _ in range(_TRIES):
             body = self._cache.get(row.id, row.rev, SIZES[level])

@@ -30,6 +30,7 @@ _GRACE_S: Final = 2.0
 _MOST_ITEMS: Final = 2000
 _MOST_BYTES: Final = 400 * 1024 * 1024
 _FILMS: Final = frozenset({MediaKind.VIDEO, MediaKind.AUDIO})
+_ASKED_TO_END: Final = (-signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP)
 _INT64: Final = 1 << 63
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Told).decode
@@ -99,12 +100,13 @@ class WorkerPool:
     def _ask(self, descriptor: int, ask: Ask, films: bool, ahead: bool) -> Told:
         self._enter(ahead)
         try:
-            worker = self._take(films)
             try:
-                told = worker.ask(ask, descriptor, self._wall_s)
-            except BaseException:
-                self._end(worker)
-                raise
+                worker, told = self._asked(descriptor, ask, films)
+            except _Killed:  # by whom, nobody knows: perhaps the machine was short of memory
+                try:
+                    worker, told = self._asked(descriptor, ask, films)
+                except _Killed as error:
+                    raise MediaBroken("The file cannot be read within the limits of memory and time.") from error
             with self._free:
                 fresh = not self._closed and worker.items < _MOST_ITEMS and told.used_bytes < _MOST_BYTES
                 if fresh:
@@ -118,6 +120,18 @@ class WorkerPool:
         if told.broken is not None:
             raise MediaBroken(told.broken)
         return told
+
+    def _asked(self, descriptor: int, ask: Ask, films: bool) -> "tuple[_Worker, Told]":
+        worker = self._take(films)
+        try:
+            return worker, worker.ask(ask, descriptor, self._wall_s)
+        except BaseException as error:
+            self._end(worker)
+            if self._closed and isinstance(
+                error, MediaBroken | _Killed
+            ):  # the end of the server is not the file's fault
+                raise Busy("The server is shutting down.", retry_after_s=5) from error
+            raise
 
     def _enter(self, ahead: bool) -> None:
         """Wait for a turn; those for whom nobody waits only when nobody else does, and they leave a worker free."""
@@ -137,9 +151,15 @@ class WorkerPool:
                     self._urgent -= 1
 
     def _take(self, films: bool) -> "_Worker":
+        while True:
+            with self._free:
+                found = self._idle[films].pop() if self._idle[films] else None
+            if found is None:
+                break
+            if found.lives():
+                return found
+            self._end(found)
         with self._free:
-            if self._idle[films]:
-                return self._idle[films].pop()
             spare = (
                 self._idle[not films].pop() if len(self._all) >= 2 * self.workers and self._idle[not films] else None
             )
@@ -158,6 +178,10 @@ class WorkerPool:
         with self._free:
             self._all.discard(worker)
         worker.end()
+
+
+class _Killed(Exception):
+    """A worker was killed from outside."""
 
 
 class _Worker:
@@ -188,7 +212,8 @@ class _Worker:
 
         Raises:
             MediaBroken: the process died of it or took too long.
-            Busy: it took too long without computing, or could not start.
+            Busy: it took too long without computing, or could not start, or the machine is going down.
+            _Killed: somebody killed it.
         """
         if not self.items:
             self._greet()
@@ -216,6 +241,10 @@ class _Worker:
             raise MediaBroken("The file cannot be read as media.") from None
         self.used_at = time.monotonic()
         return told
+
+    def lives(self) -> bool:
+        """Whether the process is still there."""
+        return self._process.poll() is None
 
     def _greet(self) -> None:
         """Wait until it is ready. Raises `Busy` when it is not."""
@@ -246,6 +275,10 @@ class _Worker:
             self._process.wait(_GRACE_S)
         code = self._process.returncode
         log.info("a media worker ended", extra={"code": code, "films": self.films, "items": self.items})
+        if code == -signal.SIGKILL:
+            return _Killed()
+        if code in _ASKED_TO_END:
+            return Busy("Media cannot be read just now.", retry_after_s=5)
         return MediaBroken("The file cannot be read within the limits of memory and time.")
 
     def _cpu_s(self) -> float:
