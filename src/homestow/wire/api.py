@@ -52,6 +52,9 @@ DigestText = Annotated[str, msgspec.Meta(extra_json_schema={"pattern": DIGEST_FO
 NewSecret = Annotated[str, msgspec.Meta(extra_json_schema={"minLength": 10, "maxLength": 1024})]
 """A password to be, 10 to 1,024 characters (S46)."""
 
+LinkSecret = Annotated[str, msgspec.Meta(extra_json_schema={"minLength": 6, "maxLength": 1024})]
+"""A password of a link to be."""
+
 BlockSize = Annotated[int, msgspec.Meta(ge=1, le=MAX_BLOCK_BYTES)]
 """Bytes of a block."""
 
@@ -341,6 +344,84 @@ class Versions(Wire, frozen=True, kw_only=True):
     """All kept contents of a file, newest first."""
 
     versions: list[Version]
+
+
+# --- links ------------------------------------------------------------------------------------------------------------
+
+
+class NewShare(Wire, frozen=True, kw_only=True):
+    """A link to be, to a file or to a folder with all below it; for reading only.
+
+    Attributes:
+        password: asked of whoever opens it, 6 to 1,024 characters.
+        expires_ns: dead from then on, by the server's clock; a time that is over makes a dead link.
+        label: a word for whoever made it, up to 200 characters.
+    """
+
+    node: Whole
+    password: LinkSecret | None = None
+    expires_ns: Whole | None = None
+    label: Annotated[str, msgspec.Meta(max_length=200)] | None = None
+
+
+class Share(Wire, frozen=True, kw_only=True, omit_defaults=False):
+    """A link.
+
+    Attributes:
+        name: the node's name; None while whoever asks cannot see it.
+        kind: `link`, or `isync` for one that an isync client asked for; that one dies when it is not used for some time.
+        user: who made it; None when that account is gone. Whoever opens the link gets what this one may read.
+        used_ns, uses: last use (at first its making), and how many.
+        life_ns: dies when unused for so long; None: no such rule.
+        password: whether one is asked.
+        opens: whether somebody with the key gets something now.
+    """
+
+    id: int
+    node: int
+    root: int
+    name: str | None
+    kind: str
+    user: str | None
+    created_ns: int
+    expires_ns: int | None
+    life_ns: int | None
+    used_ns: int
+    uses: int
+    password: bool
+    label: str | None
+    opens: bool
+
+
+class Shares(Wire, frozen=True, kw_only=True):
+    """Links, newest first."""
+
+    shares: list[Share]
+
+
+class SharedLink(Wire, frozen=True, kw_only=True, omit_defaults=False):
+    """A new link; `path` on this server opens it and is told this once."""
+
+    share: Share
+    path: str
+
+
+class SharedNode(Wire, frozen=True, kw_only=True, omit_defaults=False):
+    """What stands in a shared folder, as somebody with the link sees it; a digit path behind the link's leads to it."""
+
+    id: int
+    name: str
+    kind: str
+    size: int
+    mtime_ns: int
+
+
+class SharedFolder(Wire, frozen=True, kw_only=True, omit_defaults=False):
+    """What opening a folder's link answers; `next` is `after` of the following page, None on the last."""
+
+    name: str
+    nodes: list[SharedNode]
+    next: str | None
 
 
 # --- content ----------------------------------------------------------------------------------------------------------

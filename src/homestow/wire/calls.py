@@ -38,6 +38,7 @@ from homestow.wire.api import (
     Move,
     NewFolder,
     NewPassword,
+    NewShare,
     NewUpload,
     NodePage,
     Order,
@@ -48,6 +49,8 @@ from homestow.wire.api import (
     Restore,
     Roots,
     ServerInfo,
+    SharedLink,
+    Shares,
     Signup,
     Trash,
     TreePage,
@@ -329,6 +332,19 @@ CALLS: tuple[Call, ...] = (
     Call(
         "get_pack", "POST", "/roots/{root}/wanted", "Many small files down in one body.", (_ROOT,), takes=PackWanted,
         gives=Body.PACK, fails=(errors.NotFound, errors.TooLarge),
+    ),
+    Call(
+        "shares", "GET", "/shares", "Links one made, newest first; with `root` all into a root, for its owners.",
+        (Param("root", int, "Root id."),), gives=Shares, fails=(errors.NotFound, errors.Forbidden),
+    ),
+    Call(
+        "add_share", "POST", "/shares", "Make a link to a file or folder, for reading without a login.", takes=NewShare,
+        gives=SharedLink, status=201, fails=(errors.NotFound, errors.WeakPassword, errors.TooLarge, errors.KeyReused),
+        mutates=True,
+    ),
+    Call(
+        "remove_share", "DELETE", "/shares/{share}", "End a link: one's own, or one into a root that one owns.",
+        (_id("share", "Link id."),), status=204, fails=_SEE,
     ),
     Call(
         "order", "POST", "/admin", "An administration order.", takes=Order, gives=Outcome, operator=True,

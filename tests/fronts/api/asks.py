@@ -82,6 +82,13 @@ def picture(rig: Rig, content: bytes = PNG) -> Node:
     return rig.put(f"{fresh()}.png", content)
 
 
+def shared(rig: Rig, maker: str) -> int:
+    """A link somebody made."""
+    answer = rig.ask("POST", "/shares", {"node": rig.top}, user=maker)
+    assert answer.status == 201, answer
+    return int(answer.json()["share"]["id"])
+
+
 def _pack(rig: Rig) -> bytes:
     return pack(new(rig.top, fresh(), b"in a pack"))
 
@@ -133,6 +140,9 @@ GOOD: dict[str, Make] = {
     "make_folders": lambda rig, by: Asked(f"/roots/{rig.root}/folders", {"folders": [[rig.top, fresh()], [-1, "in"]]}),
     "put_pack": lambda rig, by: Asked(f"/roots/{rig.root}/pack", _pack(rig), dict(PACK)),
     "get_pack": lambda rig, by: Asked(f"/roots/{rig.root}/wanted", {"files": [[rig.put(fresh()).id, 1]]}),
+    "shares": lambda rig, by: Asked("/shares"),
+    "add_share": lambda rig, by: Asked("/shares", {"node": rig.put(fresh()).id}),
+    "remove_share": lambda rig, by: Asked(f"/shares/{shared(rig, by)}"),
     "order": lambda rig, by: Asked("/admin", {"name": "user list"}),
 }
 
@@ -153,6 +163,7 @@ NEEDS: dict[str, Rights] = {
             "thumbnail",
             "block_digests",
             "get_pack",
+            "add_share",
         ],
         Rights.READ,
     ),
@@ -290,6 +301,11 @@ def _many_logins(path: str, message: dict[str, str], user: str | None) -> Fail:
 
 
 FAILURES: dict[tuple[str, str], Fail] = {
+    ("shares", "not-found"): lambda rig: rig.ask("GET", f"/shares?root={UNKNOWN}"),
+    ("shares", "forbidden"): lambda rig: rig.ask("GET", f"/shares?root={rig.root}", user="ben"),
+    ("add_share", "not-found"): lambda rig: rig.ask("POST", "/shares", {"node": UNKNOWN}),
+    ("add_share", "weak-password"): lambda rig: rig.ask("POST", "/shares", {"node": rig.top, "password": "short"}),
+    ("remove_share", "not-found"): lambda rig: rig.ask("DELETE", f"/shares/{UNKNOWN}"),
     ("login", "login-failed"): lambda rig: rig.ask("POST", "/login", {"user": "anna", "password": "no"}, user=None),
     ("login", "too-many-tries"): _many_logins("/login", {"user": "cora", "password": "no"}, None),
     ("signup", "name-taken"): lambda rig: rig.ask("POST", "/signup", {"user": "ANNA", "password": PASSWORD}, user=None),
@@ -406,6 +422,7 @@ ELSEWHERE: dict[tuple[str, str], str] = {
         (call, "quota-exceeded"): "test_quota: this server has none"
         for call in ("copy", "restore_version", "put_file", "put_content", "begin_upload")
     },
+    ("add_share", "too-large"): "tests of the service: it takes ten thousand links",
     ("begin_upload", "upload-gone"): "test_repeating: a key whose upload is gone",
 }
 """Documented failures that other tests make, and where."""

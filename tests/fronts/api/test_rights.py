@@ -87,6 +87,8 @@ def test_everybody(shared: Rig, call: Call, user: str) -> None:
     need, have = NEEDS.get(call.name), PEOPLE[user]
     if call.name in UPLOADS:
         expected = (call.status, None) if user == maker else (410, "upload-gone")
+    elif call.name == "remove_share":
+        expected = (call.status, None) if user == maker else (404, "not-found")
     elif call.operator:
         expected = (call.status, None) if user == "ada" else (403, "forbidden")
     elif need is None or have >= need:
@@ -107,6 +109,8 @@ def test_what_is_not_for_you_is_like_nothing(shared: Rig, call: Call, user: str)
     asked.path = re.sub(r"/(nodes|roots|trash)/\d+", rf"/\1/{UNKNOWN}", asked.path)
     if call.name == "begin_upload":
         asked.body = {"parent": UNKNOWN, "name": "x", "size": 1}
+    elif call.name == "add_share":
+        asked.body = {"node": UNKNOWN}
     assert theirs.status == 404
     assert same(theirs, send(shared, call, asked, user=user))
 

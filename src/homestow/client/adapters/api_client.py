@@ -378,6 +378,18 @@ class Client(ApiClient):
         """New content for a file in one request."""
         return self.call("put_content", Node, content=content, node=node, base=base, mtime_ns=mtime_ns)
 
+    def shares(self, root: int | None = None) -> list[api.Share]:
+        """Links one made; with `root` all into that root, for its owners."""
+        return self.call("shares", api.Shares, root=root).shares
+
+    def add_share(self, share: api.NewShare) -> api.SharedLink:
+        """Make a link; its path is told this once."""
+        return self.call("add_share", api.SharedLink, share)
+
+    def remove_share(self, share: int) -> None:
+        """End a link."""
+        self.act("remove_share", share=share)
+
     def order(self, name: str, args: Mapping[str, str | int | bool | None | list[str]]) -> api.Outcome:
         """An administration order; over the owner-only local socket (`unix:/path`) without a token."""
         return self.call("order", api.Outcome, api.Order(name=name, args=dict(args)), wait_s=3600)

@@ -154,24 +154,26 @@ class Shares:
 
     def add(
         self, who: Principal, node: NodeId, *, password: str | None = None, expires_ns: int | None = None,
-        label: str | None = None,
+        label: str | None = None, seed: bytes | None = None,
     ) -> tuple[ShareView, str]:  # fmt: skip
         """A new link to a file or folder, and its key, told this once.
 
         Args:
             password: asked of whoever opens it, 6 to 1,024 characters.
-            expires_ns: dead from then on, by this server's clock.
+            expires_ns: dead from then on, by this server's clock; perhaps already.
+            seed: which request this is; made twice, the same link is given (see `again`).
 
         Raises:
-            NotFound: nothing there that `who` may read. BadRequest: a time that is over, or a label of over 200 characters.
+            NotFound: nothing there that `who` may read. BadRequest: a label of over 200 characters.
             WeakPassword, TooLarge: as they say.
         """
+        key = secrets.token_urlsafe(24) if seed is None else self._seeded(who, seed)
+        if seed is not None and (told := self._rows.by_key(_hash(key))) is not None:
+            return self._view(who, told), key
         row = self._access.node(who, node, Rights.READ)
         now = self._clock.now_ns()
         if row.kind == Kind.LINK:
             raise NotFound("Nothing is there.")
-        if expires_ns is not None and expires_ns <= now:
-            raise BadRequest("A link must end later than now.")
         if label is not None and len(label) > MAX_LABEL:
             raise BadRequest(f"A label has at most {MAX_LABEL} characters.")
         if len(self._rows.of_owner(who.account)) >= MOST_LINKS:
@@ -182,7 +184,6 @@ class Shares:
                 raise WeakPassword(f"A link's password has {LEAST_PASSWORD} to {MAX_PASSWORD} characters.")
             with self._hashing.slot():
                 hashed = self._hashing.make(password)
-        key = secrets.token_urlsafe(24)
         made = Share(
             key=_hash(key), node=node, root=row.root, owner=who.account, kind=LINK, password=hashed, created_ns=now,
             expires_ns=expires_ns, used_ns=now, label=label,
@@ -190,6 +191,18 @@ class Shares:
         share = self._rows.add(made, None, now)
         _log.info("link made", extra={"account": who.account, "node": node, "share": share.id})
         return self._view(who, share), key
+
+    def again(self, who: Principal, seed: bytes) -> tuple[ShareView, str]:
+        """The link that was made with this `seed`, and its key.
+
+        Raises:
+            NotFound: it was removed since; it does not come back.
+        """
+        key = self._seeded(who, seed)
+        told = self._rows.by_key(_hash(key))
+        if told is None:
+            raise NotFound("This link was removed.")
+        return self._view(who, told), key
 
     def list(self, who: Principal, root: RootId | None = None) -> list[ShareView]:
         """Links that `who` made, newest first; with `root` all into that root, for its owners (S63).
@@ -256,6 +269,9 @@ class Shares:
         with self._lock:
             self._written.clear()
         return self._rows.remove_dead(self._clock.now_ns())
+
+    def _seeded(self, who: Principal, seed: bytes) -> str:
+        return hmac.digest(self._secret, f"link {who.account} ".encode() + seed, "sha256")[:24].hex()
 
     # --- inside ---------------------------------------------------------------------------------------------------
 

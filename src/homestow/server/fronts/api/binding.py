@@ -29,7 +29,7 @@ Handler = Callable[[Request], Awaitable[web.StreamResponse]]
 _encode = msgspec.json.Encoder().encode
 _NOBODY: Final = Principal(SYSTEM, "")
 _LANES: Final = {
-    **dict.fromkeys(("login", "signup", "change_password"), Lane.LOGIN),
+    **dict.fromkeys(("login", "signup", "change_password", "add_share"), Lane.LOGIN),
     **dict.fromkeys(("block_digests", "upload_have", "copy", "restore_version", "empty_trash", "order"), Lane.LONG),
 }
 _CODES: Final = {412: "stale", 413: "too-large"}
