@@ -274,9 +274,11 @@ class Server:
         from homestow.server.fronts.api.binding import Bench
         from homestow.server.fronts.api.express import SmallContents
         from homestow.server.fronts.api.front import add_routes
+        from homestow.server.fronts.http.express import first_of
         from homestow.server.fronts.http.routing import Router
         from homestow.server.fronts.http.serving import HttpServer, Tls
         from homestow.server.fronts.isync.binding import Desk
+        from homestow.server.fronts.isync.express import SmallThumbs
         from homestow.server.fronts.isync.front import add_routes as add_isync
 
         settings = self._house.settings
@@ -293,8 +295,9 @@ class Server:
         router = Router()
         bench = Bench(self._house.services, border)
         feed = add_routes(router, bench)
-        add_isync(router, Desk(self._house.isync, border, settings.public_url))
-        server = HttpServer(router, proxies=settings.trusted_proxies, express=SmallContents(bench))
+        desk = Desk(self._house.isync, border, settings.public_url)
+        add_isync(router, desk)
+        server = HttpServer(router, proxies=settings.trusted_proxies, express=first_of(SmallContents(bench), SmallThumbs(desk)))
         try:
             address = await server.listen_tcp(host, port, tls=tls)
             await server.listen_unix(self._house.folder.socket)

@@ -34,7 +34,7 @@ from homestow.server.fronts.api.binding import Bench
 from homestow.server.fronts.api.express import SmallContents
 from homestow.server.fronts.api.front import add_routes
 from homestow.server.fronts.http.connection import Limits
-from homestow.server.fronts.http.express import Plain
+from homestow.server.fronts.http.express import Express, Plain, first_of
 from homestow.server.fronts.http.routing import Router
 from homestow.server.fronts.http.serving import HttpServer
 from homestow.server.ports.content import Content
@@ -117,6 +117,7 @@ class Rig:
         self._lock = threading.Lock()
         self._clients: list[Client] = []
         self.at_once = 0
+        self.lanes: list[Express] = []
         self._open()
 
     # --- a server's life ----------------------------------------------------------------------------------------------
@@ -176,10 +177,10 @@ class Rig:
             bench = Bench(self.services, border)
             feed = self._feed = add_routes(router, bench)
             self._add_more(router, border)
-            contents = SmallContents(bench)
+            lanes = first_of(SmallContents(bench), *self.lanes)
 
             def express(asked: Plain, secure: bool) -> bytes | None:
-                answer = contents(asked, secure)
+                answer = lanes(asked, secure)
                 self.at_once += answer is not None
                 return answer
 

@@ -20,6 +20,7 @@ from homestow.server.adapters.listing_arrays import ArrayListing
 from homestow.server.border import Border
 from homestow.server.fronts.http.routing import Router
 from homestow.server.fronts.isync.binding import Desk
+from homestow.server.fronts.isync.express import SmallThumbs
 from homestow.server.fronts.isync.front import add_routes
 from homestow.server.rules.media_kinds import kind_of
 from homestow.server.service.isync import Isync, IsyncRows, make_isync
@@ -121,7 +122,9 @@ class IsyncRig(Rig):
             SqlAccounts(self.database), extras, extras, SqlSessions(self.database), self.media, self.listing
         )
         self.isync = make_isync(self.core, self.services, rows, self.clock, most=self.most, idle_s=self.idle_s)
-        add_routes(router, Desk(self.isync, border, self.public_url))
+        desk = Desk(self.isync, border, self.public_url)
+        add_routes(router, desk)
+        self.lanes.append(SmallThumbs(desk))
 
     def close(self) -> None:
         self.listing.stop()

@@ -167,6 +167,62 @@ class TestThumbnails:
             assert opened.size == (100, 50)
 
 
+def at_once(rig: IsyncRig, phone: Phone, target: str) -> Told:
+    """The answer of the express lane, which is open once reads were quick."""
+    for _ in range(200):
+        phone.get("catalogs", pids=-1)
+        before = rig.at_once
+        told = phone.ask("GET", target)
+        if rig.at_once > before:
+            return told
+    raise AssertionError("it never went at once")
+
+
+class TestAtOnce:
+    """Cached thumbnails by the express lane."""
+
+    def picture(self, rig: IsyncRig, tmp_path: Path) -> int:
+        from PIL import Image
+
+        path = tmp_path / "made.jpg"
+        Image.new("RGB", (1200, 600), "red").save(path)
+        return rig.put("a.jpg", path.read_bytes()).id
+
+    def test_it_is_the_same_answer(self, rig: IsyncRig, phone: Phone, tmp_path: Path) -> None:
+        """By either way, but for the time it bears; only what is asked in its one form goes at once."""
+        node = self.picture(rig, tmp_path)
+        for level in ("", "&level=0", "&level=1"):
+            ordinary = phone.ask("GET", f"/thumbnail.icc?id={node}{level}", headers={"Pragma": "x"})
+            quick = at_once(rig, phone, f"/thumbnail.icc?id={node}{level}")
+            drop = ("date",)
+            assert {k: v for k, v in quick.headers.items() if k not in drop} == {
+                k: v for k, v in ordinary.headers.items() if k not in drop
+            }
+            assert (quick.status, quick.body) == (200, ordinary.body)
+
+    def test_what_it_does_not_answer_goes_the_ordinary_way(self, rig: IsyncRig, phone: Phone, tmp_path: Path) -> None:
+        """No login, no right, waiting and broken ones, what was deleted, foreign pages: the same answers as ever."""
+        node = self.picture(rig, tmp_path)
+        phone.get("thumbnail", id=node)
+        for asker in (phone, rig.phone("cora")):
+            assert at_once(rig, asker, f"/thumbnail.icc?id={node}").status == 200
+        before = rig.at_once
+        assert rig.phone(None).get("thumbnail", id=node).code == -10001
+        assert rig.phone("dan").get("thumbnail", id=node).code == -10004
+        foreign = phone.ask("GET", f"/thumbnail.icc?id={node}", headers={"Origin": "https://evil.example"})
+        assert foreign.code == -10002
+        phone.post("updateFile", id=node, statusForThumb=2)
+        assert phone.get("thumbnail", id=node).code == -10009
+        phone.post("updateFile", id=node, statusForThumb=0, type=16)
+        assert phone.get("thumbnail", id=node).code == -10005
+        phone.post("updateFile", id=node, type=1)
+        phone.post("deleteFiles", ids=node)
+        assert phone.get("thumbnail", id=node).code == -10004
+        assert rig.at_once == before
+        phone.post("logout")
+        assert phone.get("thumbnail", id=node).code == -10001
+
+
 class TestTogether:
     def test_others_see_an_upload_at_once(self, rig: IsyncRig, phone: Phone) -> None:
         """Who shares the root, over both fronts and in the feed."""

@@ -82,6 +82,20 @@ class Sessions:
             self.flush()
         return Principal(account.id, account.name, session.device, account.admin)
 
+    def known(self, token: str) -> Principal | None:
+        """The same in a few microseconds, without writing anything; None when it takes `check` to answer."""
+        hashed = _hash(token)
+        found = self._store.find(hashed, FRONT)
+        if found is None:
+            return None
+        session, account = found
+        now = self._clock.now_ns()
+        if now - session.seen_ns >= min(_FLUSH_NS, session.idle_ns // 4):
+            return None
+        with self._lock:
+            self._seen[hashed] = now
+        return Principal(account.id, account.name, session.device, account.admin)
+
     def log_out(self, token: str) -> None:
         """End a session with its device; one that is no more is no error."""
         hashed = _hash(token)

@@ -46,6 +46,19 @@ Express = Callable[[Plain, bool], bytes | None]
 """The whole answer to a request (over TLS or not), see `answer`; None sends it the ordinary way. Must not wait."""
 
 
+def first_of(*lanes: Express) -> Express:
+    """The answer of the first that has one."""
+
+    def express(asked: Plain, secure: bool) -> bytes | None:
+        for lane in lanes:
+            found = lane(asked, secure)
+            if found is not None:
+                return found
+        return None
+
+    return express
+
+
 def recognise(data: bytes) -> Plain | None:
     """The request that `data` is, when it is one whole request of the simple form; None for everything else.
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from aiohttp import web
 
+from homestow.server.border import Lane
 from homestow.server.fronts.http.connection import Request
 from homestow.server.fronts.http.content_types import SAFE, content_type
 from homestow.server.fronts.http.disposition import Disposition
@@ -23,10 +24,11 @@ from homestow.server.fronts.isync.binding import Desk, Handler, session_token
 from homestow.server.ports.extras import PartStatus
 from homestow.server.ports.media import SIZES, MediaKind, MediaState
 from homestow.server.rules.access import Principal, Rights
+from homestow.server.rules.media_kinds import kind_of
 from homestow.server.service.contents import OpenContent
 from homestow.server.service.isync import Isync
 from homestow.server.service.thumbnails import Thumb
-from homestow.values.errors import MediaBroken, NotFound, TooManyTries, WrongKind
+from homestow.values.errors import CloudError, MediaBroken, NotFound, TooManyTries, WrongKind
 from homestow.values.ids import NodeId
 from homestow.wire.isync import Code, Refused
 from homestow.wire.isync_calls import DOWN_FILE, SHARE_FILE, SHARE_FILE_URL, THUMBNAIL, AskThumbnail, OneFile
@@ -61,11 +63,18 @@ def handlers(desk: Desk) -> dict[str, Handler]:
         given = await desk.parameters(THUMBNAIL, request)
         token = session_token(request)
 
+        def look() -> Thumb | None:
+            who = desk.who(token)
+            asked = take(THUMBNAIL.takes, given)
+            return thumb_at_hand(desk.isync, who, NodeId(asked.id), int(asked.level != 0))
+
         def work() -> Thumb | OpenContent:
             who = desk.who(token)
             return _thumbnail(desk.isync, who, take(THUMBNAIL.takes, given))
 
-        found = await desk.border.run(work)
+        found: Thumb | OpenContent | None = await desk.border.short(look)
+        if found is None:
+            found = await desk.border.apart(Lane.MEDIA, work)
         if isinstance(found, OpenContent):
             return await _send(desk, request, found)
         return _send_bytes(request, found)
@@ -107,29 +116,55 @@ def _thumbnail(isync: Isync, who: Principal, asked: AskThumbnail) -> Thumb | Ope
         Refused: no file that has thumbnails, it still comes in, or none can be made.
     """
     node, level = NodeId(asked.id), int(asked.level != 0)
-    row, extras = isync.files.find(who, node, Rights.READ)
-    info = isync.infos.unfinished(extras) if row is None else isync.infos.file(row)
-    if info.type not in _WITH_THUMB:
-        raise Refused(Code.WRONG_TYPE)
-    status = extras.screen if level else extras.thumb
-    match status:
-        case PartStatus.BROKEN:
-            raise Refused(Code.NO_THUMBNAIL)
-        case PartStatus.UPLOADING:
-            raise Refused(Code.WAITING)
-        case PartStatus.LOCAL if row is None or extras.upload is not None:
-            raise Refused(Code.WAITING)
-        case PartStatus.LOCAL if info.type == MediaKind.IMAGE and row is not None:
-            state, facts = isync.services.media.facts(who, node)
-            fits = max(facts.width or SIZES[1] + 1, facts.height or SIZES[1] + 1) <= SIZES[level]
-            if state is MediaState.READ and fits and content_type(row.name)[1] is Disposition.INLINE:
-                return isync.services.downloads.content(who, node)
-        case _:
-            pass
+    if not made_for(isync, who, node, level):
+        return isync.services.downloads.content(who, node)
     try:
         return isync.services.thumbnails.get(who, node, level)
     except (MediaBroken, WrongKind):
         raise Refused(Code.NO_THUMBNAIL) from None
+
+
+def thumb_at_hand(isync: Isync, who: Principal, node: NodeId, level: int) -> Thumb | None:
+    """A thumbnail that lies in memory; None when it takes longer, or something else is the answer."""
+    try:
+        thumb = isync.services.thumbnails.at_hand(who, node, level)
+        return thumb if thumb is not None and made_for(isync, who, node, level, waits=False) else None
+    except (CloudError, Refused):
+        return None
+
+
+def made_for(isync: Isync, who: Principal, node: NodeId, level: int, *, waits: bool = True) -> bool:
+    """Whether a thumbnail is made or was sent for a file; False: the picture itself is small enough.
+
+    Args:
+        waits: what the content is may be read from it now; otherwise that is refused.
+    Raises:
+        NotFound: no such file.
+        Refused: it has no thumbnails, they or its content still come in, or none could be made.
+    """
+    row, extras = isync.files.find(who, node, Rights.READ)
+    status = extras.screen if level else extras.thumb
+    known = None if row is None else isync.services.media.facts_of([row]).get(node)
+    kind = extras.kind
+    if kind is None:
+        assert row is not None, "whoever announces a file says what it is"
+        kind = kind_of(row.name) if known is None else known.kind
+    if kind not in _WITH_THUMB:
+        raise Refused(Code.WRONG_TYPE)
+    if status is PartStatus.BROKEN:
+        raise Refused(Code.NO_THUMBNAIL)
+    if status is PartStatus.UPLOADING or (status is PartStatus.LOCAL and (row is None or extras.upload is not None)):
+        raise Refused(Code.WAITING)
+    if status is not PartStatus.LOCAL or kind != MediaKind.IMAGE or row is None:
+        return True
+    if known is None:
+        if not waits:
+            raise Refused(Code.WAITING)
+        state, known = isync.services.media.facts(who, node)
+        if state is not MediaState.READ:
+            return True
+    large = max(known.width or SIZES[1] + 1, known.height or SIZES[1] + 1) > SIZES[level]
+    return large or content_type(row.name)[1] is not Disposition.INLINE
 
 
 # --- sending ------------------------------------------------------------------------------------------------------------
@@ -208,12 +243,11 @@ def _send_bytes(request: Request, thumb: Thumb) -> web.StreamResponse:
     facts = Facts(
         size=len(thumb.body),
         etag=EntityTag(thumb.etag.strip('"')),
-        mtime_s=0,
+        mtime_s=max(0, thumb.mtime_ns // 1_000_000_000),
         content_type=thumb.content_type,
         headers=SAFE,
     )
     chosen = _decide(request.method, request.headers, facts, 0)
     headers = response_headers(facts, chosen)
-    del headers["Last-Modified"]
     body = thumb.body[chosen.ranges[0].start : chosen.ranges[0].stop] if chosen.ranges else b""
     return web.Response(status=chosen.status, headers=headers, body=body)

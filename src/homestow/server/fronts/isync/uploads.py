@@ -6,6 +6,7 @@ from typing import Final
 
 from aiohttp import web
 
+from homestow.server.border import Lane
 from homestow.server.fronts.http.connection import Request
 from homestow.server.fronts.http.receiving import receive
 from homestow.server.fronts.isync.binding import Desk, Handler, session_token
@@ -20,6 +21,7 @@ from homestow.wire.isync_params import take
 from homestow.wire.multipart import End, Head, MultipartBroken, MultipartReader, Piece, boundary_of
 
 _MOST_BYTES: Final = 1 << 50
+_LONG_BYTES: Final = 16 * 1024 * 1024
 _LOOK_EACH_S: Final = 60.0
 """So often it is looked whether the login of a long upload still stands (S49), which also keeps it alive."""
 
@@ -59,7 +61,10 @@ def handlers(desk: Desk) -> dict[str, Handler]:
             if boundary is not None:
                 body.reader = MultipartReader(boundary)
                 await receive(request, body.take, cap=_MOST_BYTES, executor=desk.border.executor)
-            return desk.success(await desk.border.run(body.finish))
+            # All of a large content may have to be read for its digests.
+            long = (request.content_length or _LONG_BYTES) >= _LONG_BYTES or "cm" in given
+            finish = desk.border.apart(Lane.LONG, body.finish) if long else desk.border.run(body.finish)
+            return desk.success(await finish)
         finally:
             # What came before a break is kept, and made durable, whatever became of the request.
             await asyncio.shield(asyncio.get_running_loop().run_in_executor(desk.border.executor, sending.abort))
