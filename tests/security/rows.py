@@ -61,7 +61,6 @@ WEB = "waits for the browser application"
 TCP = "waits for netdrive and picloud"
 GRPC = "waits for ditto"
 ZMQ = "waits for the sync service's control"
-MEDIA = "waits for thumbnails"
 FRONTS = "API and isync so far; waits for the next fronts"
 
 ISYNC = "fronts/isync/test_accounts.py"
@@ -71,6 +70,7 @@ ACCOUNTS, ACCOUNT_ROWS, PEOPLE = "unit/test_accounts.py", "contracts/test_accoun
 TREE, STORE, RACES = (f"contracts/test_{name}.py" for name in ("tree_disk", "content_disk", "content_races"))
 REMOTE, CLIENT = "unit/test_remote_api.py", "unit/test_http_client.py"
 UPLOADS, FILES, SETTINGS = "unit/test_service_uploads.py", "unit/test_service_files.py", "unit/test_settings.py"
+WORKERS = "unit/test_media_hostile.py"
 SERVER, SYNC = "journeys/test_cli_server.py", "journeys/test_cli_sync.py"
 
 ROWS: dict[int, Row] = {
@@ -251,13 +251,16 @@ ROWS: dict[int, Row] = {
                               f"{RACES}::test_a_hidden_name_used_by_somebody_is_told")),
     94: Row("places programs are loaded from", ("unit/test_cli_service.py::test_a_unit_restarts_waits_for_its_disk_and_is_hardened",),
             waits="waits for packages"),
-    95: Row("pictures that burst", waits=MEDIA),
-    96: Row("playlists that fetch", waits=MEDIA),
+    95: Row("pictures that burst", (f"{WORKERS}::test_damaged_files_are_broken_or_read", f"{WORKERS}::test_what_unpacks_without_end_is_refused",
+                                    f"{WORKERS}::test_a_picture_of_ten_milliard_pixels_is_refused_at_once")),
+    96: Row("playlists that fetch", (f"{WORKERS}::test_S96_nothing_else_is_opened",)),
     97: Row("secrets in logs", (f"{SERVER}::test_passwords_are_never_echoed", f"{SETTINGS}::test_a_secret_never_shows_itself",
                                 f"{ACCOUNT_ROWS}::test_nothing_secret_shows")),
     98: Row("names in logs", ("unit/test_cli_display.py::test_a_name_cannot_draw_on_the_terminal",)),
     99: Row("metadata tools", absent="none is used"),
-    100: Row("workers that break out", waits=MEDIA),
+    100: Row("workers that break out", (f"{WORKERS}::test_S100_a_worker_can_neither_open_nor_connect",
+                                        f"{WORKERS}::test_a_worker_sees_nothing_of_the_servers_environment"),
+             waits="a user of their own"),
     101: Row("weak TLS", (f"{SERVING}::test_encrypted_answers_ask_to_stay_encrypted",
                           f"{SERVING}::test_unusable_certificates_are_one_clear_line"), waits="no scan by a tool from outside"),
     102: Row("plain fronts left open", (f"{SERVER}::test_plain_http_needs_a_word", f"{SETTINGS}::test_defaults_are_those_the_guide_states")),

@@ -19,6 +19,8 @@ from homestow.values.nodes import Kind
 
 LOOK_S = 2.0
 """How often it looks whether something is new."""
+_BUSY_S = 30.0
+"""While changes go on it waits for their end, but not longer."""
 _AGAIN_S = 300.0
 """After so long what could not be read is tried again."""
 _TIDY_S = 6 * 3600.0
@@ -92,10 +94,16 @@ class MediaIdle:
                 self._root(root.id)
 
     def _loop(self) -> None:
+        last, waited = -1, 0.0
         while not self._stop.wait(LOOK_S):
             try:
-                self.run()
                 self._tools.rest()
+                before, last = last, self._catalogue.last()
+                if last != before and waited < _BUSY_S:  # files are coming in; they are not held up by being looked at
+                    waited += LOOK_S
+                    continue
+                waited = 0.0
+                self.run()
             except CloudError as error:
                 if not self._stop.is_set():
                     log.warning("media could not be read in idle time", extra={"reason": error.message})
