@@ -48,6 +48,27 @@ def test_another_life_of_the_store_has_other_thumbnails(tmp_path: Path) -> None:
     assert files(tmp_path) == []
 
 
+def test_other_things_in_the_folder_are_left_alone(tmp_path: Path) -> None:
+    """Somebody may choose a folder that holds more than thumbnails, in folders of whatever names."""
+    others = [
+        tmp_path / name for name in ("20240101/a.jpg", "deadbeef/00/1-1-100", "00/1-1-100", "homestow-thumbs-mine")
+    ]
+    mine = [
+        *others,
+        tmp_path / "homestow-thumbs-ffffffff" / "00" / "notes.txt",
+        tmp_path / f"homestow-thumbs-{EPOCH[:8]}" / "x",
+    ]
+    for path in mine:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"mine")
+        os.utime(path, (1, 1))
+    cache = DiskThumbs(tmp_path, EPOCH, 0)
+    cache.put(ONE, 1, {100: b"small"})
+    cache.tidy(lambda keys: keys)
+
+    assert files(tmp_path) == sorted(mine)
+
+
 def test_deleting_by_hand_takes_only_time(tmp_path: Path) -> None:
     """A file, a folder, everything: it is made again."""
     cache = DiskThumbs(tmp_path / "thumbs", EPOCH, 1 << 20)

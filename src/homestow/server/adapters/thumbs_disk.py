@@ -1,4 +1,4 @@
-"""Thumbnails in a folder: one file each, named by node, rev and size, in 256 folders of one life of the store.
+"""Thumbnails in a folder: one file each, named by node, rev and size, in 256 folders for one life of the store.
 
 Each file ends with a short mark that repeats its length, so that one a power cut left half-written counts as missing; a
 picture's reader does not mind what follows its end. A file's modification time is when it was last asked for, to the hour.
@@ -7,7 +7,6 @@ picture's reader does not mind what follows its end. A file's modification time 
 import logging
 import os
 import re
-import shutil
 import struct
 import threading
 import time
@@ -21,7 +20,8 @@ from homestow.values.ids import NodeId
 _MARK: Final = struct.Struct("<4sQ")
 _MAGIC: Final = b"HsTn"
 _NAME: Final = re.compile(r"([1-9][0-9]{0,18})-([0-9]{1,18})-([0-9]{1,5})")
-_EPOCH: Final = re.compile(r"[0-9a-f]{8}")
+_LEFT: Final = re.compile(r"\.new-[0-9]+-[0-9]+")
+_LIFE: Final = re.compile(r"homestow-thumbs-[0-9a-f]{8}")
 _HOUR_S: Final = 3600.0
 _KEEP: Final = 0.9
 """Eviction frees room down to this share of the budget, so that it does not run with every picture."""
@@ -36,14 +36,15 @@ class DiskThumbs:
     """`ports.media.ThumbCache` in a folder.
 
     Args:
-        folder: made when the first picture comes; may be deleted at any time.
-        epoch: which life of the store (S-rows: node ids of another one may mean something else).
+        folder: made when the first picture comes. All is in a folder of ours inside of it, which may be deleted at any time;
+            what else lies there is left alone.
+        epoch: which life of the store: node ids of another one may mean something else.
         budget: bytes it may take.
     """
 
     def __init__(self, folder: Path, epoch: str, budget: int) -> None:
         self._top = folder
-        self._folder = folder / epoch[:8]
+        self._folder = folder / f"homestow-thumbs-{epoch[:8]}"
         self._prefix = os.fspath(self._folder)
         self._budget = budget
         self._used: int | None = None
@@ -108,11 +109,14 @@ class DiskThumbs:
         """Drop what is of another life, of contents that are gone, or not ours; then keep the budget."""
         self._drop_other_lives()
         batch: dict[tuple[NodeId, int], list[str]] = {}
-        for entry in self._entries():
+        for entry in _entries(self._prefix):
             name = _NAME.fullmatch(entry.name)
             if name is None:
                 with suppress(OSError):
-                    if entry.stat(follow_symlinks=False).st_mtime + _HOUR_S < time.time():
+                    if (
+                        _LEFT.fullmatch(entry.name)
+                        and entry.stat(follow_symlinks=False).st_mtime + _HOUR_S < time.time()
+                    ):
                         os.unlink(entry.path)  # left by a write that broke off
                 continue
             batch.setdefault((NodeId(int(name[1])), int(name[2])), []).append(entry.path)
@@ -145,17 +149,21 @@ class DiskThumbs:
                 os.unlink(name)
             raise
 
-    def _entries(self) -> "Iterator[os.DirEntry[str]]":
-        for number in range(256):
-            with suppress(OSError):
-                with os.scandir(f"{self._prefix}/{number:02x}") as entries:
-                    yield from entries
-
     def _drop_other_lives(self) -> None:
-        with suppress(OSError):
-            for name in os.listdir(self._top):
-                if _EPOCH.fullmatch(name) and name != self._folder.name:
-                    shutil.rmtree(self._top / name, ignore_errors=True)
+        """Files of ours and folders that are empty then; nothing else, for somebody may have chosen a folder with other things."""
+        try:
+            names = [name for name in os.listdir(self._top) if _LIFE.fullmatch(name) and name != self._folder.name]
+        except OSError:
+            return
+        for name in names:
+            folder = os.fspath(self._top / name)
+            for entry in _entries(folder):
+                if _NAME.fullmatch(entry.name) or _LEFT.fullmatch(entry.name):
+                    with suppress(OSError):
+                        os.unlink(entry.path)
+            for inside in (*(f"{folder}/{number:02x}" for number in range(256)), folder):
+                with suppress(OSError):
+                    os.rmdir(inside)
 
     def _evict(self) -> None:
         """Count anew; over the budget, remove what was not asked for longest. One at a time, the others do not wait."""
@@ -163,7 +171,7 @@ class DiskThumbs:
             return
         try:
             found: list[tuple[float, int, str]] = []
-            for entry in self._entries():
+            for entry in _entries(self._prefix):
                 with suppress(OSError):
                     facts = entry.stat(follow_symlinks=False)
                     found.append((facts.st_mtime, facts.st_size, entry.path))
@@ -180,6 +188,13 @@ class DiskThumbs:
                 self._used = used
         finally:
             self._evicting.release()
+
+
+def _entries(folder: str) -> "Iterator[os.DirEntry[str]]":
+    for number in range(256):
+        with suppress(OSError):
+            with os.scandir(f"{folder}/{number:02x}") as entries:
+                yield from entries
 
 
 def _whole(data: bytes) -> bytes | None:
