@@ -31,6 +31,13 @@ _MOST_ITEMS: Final = 2000
 _MOST_BYTES: Final = 400 * 1024 * 1024
 _FILMS: Final = frozenset({MediaKind.VIDEO, MediaKind.AUDIO})
 _ASKED_TO_END: Final = (-signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP)
+_ENVIRONMENT: Final = {
+    "LC_ALL": "C.UTF-8",
+    "MALLOC_ARENA_MAX": "1",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+}
+"""Nothing of the server's own. No library may begin threads: a process that has some gets no namespace of its own."""
 _INT64: Final = 1 << 63
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Told).decode
@@ -201,7 +208,7 @@ class _Worker:
                     [sys.executable, "-s", "-E", "-m", "homestow.server.adapters.media_workers.worker",
                      "films" if films else "pictures"],
                     stdin=theirs.fileno(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, close_fds=True,
-                    start_new_session=True, cwd=source, env={"LC_ALL": "C.UTF-8", "MALLOC_ARENA_MAX": "1"},
+                    start_new_session=True, cwd=source, env=_ENVIRONMENT,
                 )  # fmt: skip
         except OSError as error:
             ours.close()
