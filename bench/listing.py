@@ -1,10 +1,10 @@
-"""Measure pages of 100 files out of 1,000,000: `python -m bench.listing [pages|follow] [--files N]`.
+"""Measure pages of 100 files out of 1,000,000: `python -m bench.listing [pages|follow|beside] [--files N]`.
 
 - pages: every filter and sort on distributions made to hurt: all files in one folder; 100,000 folders of 10 that came one after
   the other; a folder whose files are the newest ones, sorted the other way round; one rare kind; uploads of two users disjoint
   and interleaved; 20 roots.
-- follow: through the service over a real catalogue: making the index, keeping and loading it, a page right after a change,
-  pages while a folder is adopted, and adopting with and without the index.
+- follow: through the service over a real catalogue: making the index, keeping and loading it, a page right after a change.
+- beside: adopting 100,000 files without the index, with it, and with somebody who asks for pages all the time.
 """
 
 import argparse
@@ -12,20 +12,25 @@ import random
 import resource
 import statistics
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from bench.sync_speed import make_tree
 from homestow.server.adapters.catalogue_sql.catalogue import SqlCatalogue
 from homestow.server.adapters.catalogue_sql.database import Database
 from homestow.server.adapters.catalogue_sql.listing import SqlListingSource
 from homestow.server.adapters.listing_arrays import ArrayListing
+from homestow.server.bootstrap import House, open_house
 from homestow.server.ports.catalogue import FoundRow, new_row
 from homestow.server.ports.listing import FolderFact, Listed, ReadTo, Sort, Wanted
 from homestow.server.rules.access import Principal, Rights
 from homestow.server.rules.media_kinds import kind_of
 from homestow.server.service.access import Access
 from homestow.server.service.listing import ListingService
+from homestow.server.service.outside import Outside
+from homestow.server.settings import Settings
 from homestow.values.ids import AccountId, NodeId, RootId
 from homestow.values.nodes import Kind
 
@@ -289,10 +294,59 @@ def follow(files: int) -> None:
     print(f"  peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
 
 
+def beside(files: int, rounds: int) -> None:
+    """What following costs whoever adopts a folder, and the pages of that time."""
+    took: dict[str, list[float]] = {"without": [], "followed": [], "and asked": []}
+    asked: list[float] = []
+    with tempfile.TemporaryDirectory(prefix="homestow-bench-") as name:
+        place = Path(name)
+        make_tree(place / "family", files, 200)
+        for turn in range(rounds):
+            for how, times in took.items():
+                with open_house(place / f"data-{turn}-{how}", Settings(watch=False)) as house:
+                    root = house.services.roots.add("family", str(place / "family"), [])
+                    stop = threading.Event()
+                    wanted = Wanted([root.id], sort=Sort.SIZE)
+                    who = Principal(AccountId(1), "anna", operator=True)
+
+                    def ask(
+                        house: House = house,
+                        stop: threading.Event = stop,
+                        wanted: Wanted = wanted,
+                        who: Principal = who,
+                    ) -> None:
+                        while not stop.wait(0.05):
+                            began = time.perf_counter()
+                            house.listing.page(who, wanted, 0, 100)
+                            asked.append(time.perf_counter() - began)
+
+                    if how != "without":
+                        assert house.listing.settle(20)
+                    asking = threading.Thread(target=ask)
+                    if how == "and asked":
+                        asking.start()
+                    began = time.perf_counter()
+                    outside = house.core.outside
+                    assert isinstance(outside, Outside)
+                    assert outside.rescan(root.id).changes >= files
+                    times.append(time.perf_counter() - began)
+                    stop.set()
+                    if how == "and asked":
+                        asking.join()
+                    elif how == "followed":
+                        began = time.perf_counter()
+                        assert house.listing.settle(60)
+                        print(f"  index complete {time.perf_counter() - began:.2f} s after the adoption")
+    for how, times in took.items():
+        each = ", ".join(f"{one:.2f}" for one in times)
+        print(f"  adopting {files:,} files, {how}: median {statistics.median(times):.2f} s ({each})")
+    line("page while a folder is adopted", asked)
+
+
 def main() -> int:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", nargs="?", choices=["pages", "follow"])
+    parser.add_argument("what", nargs="?", choices=["pages", "follow", "beside"])
     parser.add_argument("--files", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=48)
     chosen = parser.parse_args()
@@ -300,6 +354,8 @@ def main() -> int:
         pages(chosen.files, chosen.rounds)
     if chosen.what in (None, "follow"):
         follow(chosen.files)
+    if chosen.what in (None, "beside"):
+        beside(min(chosen.files, 100_000), 3)
     return 0
 
 

