@@ -12,6 +12,7 @@ import pytest
 from tests.fronts.isync.rig import FORM, IsyncRig, Phone, Told
 from tests.fronts.isync.rig import rig as open_rig
 
+from homestow.server.rules.access import OUTSIDE
 from homestow.values.ids import NodeId
 
 TYPE = "multipart/form-data; boundary=B"
@@ -317,6 +318,23 @@ class TestOver:
         have = info["uploadingThumbSize"]
         send(phone, node, f"&tbp={have}", thumb=b"other thumb"[have:])
         assert phone.ask("GET", f"/thumbnail.icc?id={node}").body == b"other thumb"
+
+    def test_a_thumbnail_sent_with_new_content_stays(self, rig: IsyncRig, phone: Phone) -> None:
+        """One of the old content goes when somebody looks at the new one; this one is of the new."""
+        node = announce(rig, phone, 1, statusForThumb=2, statusForScreen=2)["id"]
+        send(phone, node, origin=b"1", thumb=b"old", screen=b"old")
+        rig.services.media.facts(OUTSIDE, NodeId(node))
+        send(phone, node, origin=b"2", thumb=b"new")
+        rig.services.media.facts(OUTSIDE, NodeId(node))
+        assert phone.ask("GET", f"/thumbnail.icc?id={node}").body == b"new"
+        assert phone.ask("GET", f"/thumbnail.icc?id={node}&level=1").code == -10008
+
+    def test_the_declared_size_may_change(self, rig: IsyncRig, phone: Phone) -> None:
+        """While the file comes in."""
+        node = announce(rig, phone, 10)["id"]
+        send(phone, node, origin=b"abc")
+        assert phone.post("updateFile", id=node, size=5).data["size"] == 5
+        assert "uploadingOriginSize" not in send(phone, node, "&obp=3", origin=b"de").data["fileInfo"]
 
 
 def cut_short(phone: Phone, node: int, body: bytes, at: int) -> None:

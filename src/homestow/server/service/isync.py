@@ -68,8 +68,8 @@ def make_isync(
     sessions = Sessions(rows.sessions, services.accounts, clock, most, idle_s)
     infos = Infos(core.catalogue, roots.all, rows.extras, rows.folders, rows.media, rows.listing)
     infos.parts = parts = Parts(
-        core.catalogue, core.access, core.contents, core.uploads, core.appends, rows.extras, services.thumbnails, infos,
-        clock,
+        core.catalogue, core.access, core.contents, core.uploads, core.appends, rows.extras, services.thumbnails,
+        services.media, infos, clock,
     )  # fmt: skip
     parts.settle(services.accounts.names())
     catalogs = Catalogs(core.catalogue, core.access, roots, services.files, rows.extras, rows.folders, infos, clock)

@@ -109,7 +109,7 @@ class MediaFiles:
     def change(self, who: Principal, asked: ChangeFile) -> FileInfo:
         """Show a file elsewhere or under another name, or tell facts about it; where it lies stays as it is.
 
-        Its size is that of its content, whatever is told. Nothing moves to another root. What is on its way gets its place
+        Its size is that of its content, whatever is told; of one on its way, how long it shall be. Nothing moves to another root. What is on its way gets its place
         when it is published: folder and name are those of its extras then.
 
         Raises:
@@ -138,7 +138,8 @@ class MediaFiles:
             if row is not None and now.shown_for in (None, before):
                 now = replace(now, shown=known.shown, shown_for=known.shown_for)
             elif row is None and now.upload == known.upload:
-                now = replace(now, shown=known.shown, folder=known.folder)
+                size = now.size if asked.size is None else asked.size
+                now = replace(now, shown=known.shown, folder=known.folder, size=size)
             return _with_facts(now, asked, kind, now_s)
 
         self._rows.change(known.node, known.root, fill)

@@ -213,7 +213,10 @@ class Media:
             )
 
         self._extras.change(given.node, given.root, renewed)
-        if new_content and PartStatus.UPLOADED in (given.thumb, given.screen) and self.outdated is not None:
+        statuses = (given.thumb, given.screen)
+        if PartStatus.UPLOADING in statuses:
+            return  # one for the new content comes in just now
+        if new_content and PartStatus.UPLOADED in statuses and self.outdated is not None:
             self.outdated(given.node)
 
 

@@ -6,7 +6,9 @@ size is durable.
 """
 
 import hashlib
+import itertools
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -20,6 +22,7 @@ from homestow.server.service.access import Access
 from homestow.server.service.appends import Appends, Place
 from homestow.server.service.contents import Contents
 from homestow.server.service.isync_infos import Infos
+from homestow.server.service.media import Media
 from homestow.server.service.thumbnails import Thumbnails
 from homestow.server.service.uploads import Begin, Uploads
 from homestow.values.errors import CloudError, NotFound, UploadGone, WrongKind, WrongOffset
@@ -34,6 +37,9 @@ SECOND = 1_000_000_000
 _CHUNK = 1024 * 1024
 _LATEST_S = 1 << 33
 """A disk bears modification times up to the year 2242; others are only told."""
+_MOST_BROUGHT = 10_000
+"""So many parts' latest requests are remembered: one that a worker takes up late must not disturb a later one."""
+_OVERTAKEN = "Another connection goes on with this part."
 _CHECKS = frozenset({"sha1", "md5"})
 
 
@@ -86,7 +92,7 @@ class Parts:
 
     def __init__(
         self, catalogue: Catalogue, access: Access, contents: Contents, uploads: Uploads, appends: Appends, rows: ExtrasRows,
-        thumbnails: Thumbnails, infos: Infos, clock: Clock,
+        thumbnails: Thumbnails, media: Media, infos: Infos, clock: Clock,
     ) -> None:  # fmt: skip
         self.catalogue = catalogue
         self.access = access
@@ -95,9 +101,12 @@ class Parts:
         self.appends = appends
         self.rows = rows
         self.thumbnails = thumbnails
+        self.media = media
         self._infos = infos
         self._clock = clock
+        self._numbers = itertools.count()
         self._live: dict[NodeId, list[Sending]] = {}
+        self._brought: OrderedDict[tuple[NodeId, Part], int] = OrderedDict()
         self._lock = threading.Lock()
         uploads.dropped = self.dropped
 
@@ -152,26 +161,43 @@ class Parts:
         )
         return origin, thumb, screen
 
-    def send(self, who: Principal, node: NodeId, begins: Mapping[Part, int], check: str | None) -> "Sending":
-        """One request that brings parts of a file.
+    def arrived(self) -> int:
+        """A number for a request that has just come, higher than all before."""
+        return next(self._numbers)
+
+    def send(
+        self, who: Principal, node: NodeId, begins: Mapping[Part, int], check: str | None, number: int
+    ) -> "Sending":
+        """One request that brings parts of a file; `Sending.abort` ends it in every case.
 
         Args:
             begins: where each part begins, in bytes.
             check: sha1 or md5 in any letters: digests of the parts it brings are wanted.
+            number: of `arrived`, from when the request came.
         Raises:
             NotFound, WrongKind, Forbidden: no file to send to.
         """
         wanted = check.lower() if check is not None else ""
-        sending = Sending(self, who, self.target(who, node), begins, wanted if wanted in _CHECKS else None)
+        target = self.target(who, node)
+        sending = Sending(self, who, target, begins, wanted if wanted in _CHECKS else None, number)
         with self._lock:
             self._live.setdefault(node, []).append(sending)
         return sending
 
     def take_from_older(self, sending: "Sending", node: NodeId, part: Part) -> None:
-        """A request brings a part: older ones that still hang about bring it no more."""
+        """A request brings a part: older ones that still hang about bring it no more.
+
+        Raises:
+            WrongOffset: a later one has brought it.
+        """
         with self._lock:
-            live = self._live.get(node, [])
-            older = live[: live.index(sending)] if sending in live else []
+            if self._brought.get((node, part), -1) > sending.number:
+                raise WrongOffset(_OVERTAKEN)
+            self._brought[node, part] = sending.number
+            self._brought.move_to_end((node, part))
+            if len(self._brought) > _MOST_BROUGHT:
+                self._brought.popitem(last=False)
+            older = [each for each in self._live.get(node, []) if each.number < sending.number]
         for each in older:
             each.give_up(part)
 
@@ -252,8 +278,9 @@ class Sending:
     """
 
     def __init__(
-        self, parts: Parts, who: Principal, target: _Target, begins: Mapping[Part, int], check: str | None
+        self, parts: Parts, who: Principal, target: _Target, begins: Mapping[Part, int], check: str | None, number: int
     ) -> None:
+        self.number = number
         self._parts = parts
         self._who = who
         self._target = target
@@ -328,7 +355,7 @@ class Sending:
 
     def _check_lost(self, part: Part) -> None:
         if part in self._lost:
-            raise WrongOffset("Another connection goes on with this part.")
+            raise WrongOffset(_OVERTAKEN)
 
     def _going_on(self) -> _Sink | None:
         assert self._part is not None
@@ -436,6 +463,10 @@ class Sending:
                 now = _with_status(now, part, PartStatus.UPLOADED)
             return now
 
+        row = placed or self._target.row
+        if thumbs and row is not None and row.rev > 1:
+            # Facts of a new content, once read, end what was sent for the old one; these are for the new one.
+            self._parts.media.read_nodes([row])
         if thumbs or placed is not None:
             self._parts.rows.change(self._target.node, self._target.root, done)
 

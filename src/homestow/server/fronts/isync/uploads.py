@@ -41,6 +41,7 @@ def handlers(desk: Desk) -> dict[str, Handler]:
     """Handlers by name of the call."""
 
     async def send(request: Request) -> web.StreamResponse:
+        number = desk.isync.parts.arrived()
         given = await desk.parameters(UPLOAD_FILE, request)
         token = session_token(request)
 
@@ -52,7 +53,7 @@ def handlers(desk: Desk) -> dict[str, Handler]:
                 Part.THUMB: asked.thumb_begin,
                 Part.SCREEN: asked.screen_begin,
             }
-            return desk.isync.parts.send(who, NodeId(asked.id), begins, asked.check)
+            return desk.isync.parts.send(who, NodeId(asked.id), begins, asked.check, number)
 
         sending = await desk.border.run(begin)
         body = _Body(desk, token, sending)
