@@ -57,7 +57,7 @@ class Phone:
 
     def missing(self, node: int, whole: dict[str, bytes]) -> tuple[str, dict[str, bytes]]:
         """Where the parts of a file that still waits go on, and with which bytes."""
-        info = next((each for each in self.get("uploadingInfo") if each["id"] == node), {})
+        info: dict[str, int] = next((each for each in self.get("uploadingInfo") if each["id"] == node), {})
         query, parts = "", {}
         for part, (field, param) in PARTS.items():
             if field in info:
