@@ -29,6 +29,7 @@ from homestow.server.service.backup_folder import (
     Item,
     Link,
     Listing,
+    Sent,
     Wanted,
     digest_file,
     free_path,
@@ -40,6 +41,7 @@ from homestow.server.service.backup_folder import (
     write_file,
 )
 from homestow.server.service.backup_pruning import Pruned, alone, prune
+from homestow.server.service.backup_sent import copy_sent
 from homestow.server.service.backup_settings import copy_settings
 from homestow.server.service.committer import Committer
 from homestow.server.service.outside import Outside
@@ -74,6 +76,7 @@ class _Copied:
     missing: list[str]
     links: list[Link]
     settings: dict[str, str] = field(default_factory=dict)
+    sent: list[Sent] = field(default_factory=list)
 
 
 class Backup:
@@ -83,7 +86,8 @@ class Backup:
         self, catalogue: Catalogue, roots: Roots, committer: Committer, outside: Outside, copies: Copies, clock: Clock,
         key: bytes | None, data: Path | None = None,
     ) -> None:  # fmt: skip
-        """`key` seals the lists; None leaves them unsealed. The settings files of `data` are backed up, None: there are none."""
+        """`key` seals the lists; None leaves them unsealed. The settings files of `data` and the thumbnails that
+        clients sent are backed up, None: there are none."""
         self._catalogue = catalogue
         self._roots = roots
         self._committer = committer
@@ -137,7 +141,9 @@ class Backup:
         if self._data is not None:
             settings, unread = copy_settings(self._data, making)
             copied.settings.update(settings)
-            copied.missing.extend(unread)
+            sent, lost = copy_sent(self._data, contents)
+            copied.sent.extend(sent)
+            copied.missing.extend([*unread, *lost])
         self._seal(making, copied)
         contents.sync()
         making.rename(final)
@@ -239,7 +245,7 @@ class Backup:
         database = making / "homestow.db"
         listing = Listing(
             1, self._catalogue.epoch(), self._clock.now_ns(), digest_file(database), copied.items, copied.missing,
-            copied.links, copied.settings,
+            copied.links, copied.settings, copied.sent,
         )  # fmt: skip
         body = msgspec.json.encode(listing)
         write_file(making / "contents.json", body)

@@ -55,6 +55,14 @@ class Link(msgspec.Struct, frozen=True, array_like=True):
     target: str
 
 
+class Sent(msgspec.Struct, frozen=True):
+    """A thumbnail that a client sent: its name in the data folder, its size in bytes, its digest."""
+
+    name: str
+    size: int
+    digest: str
+
+
 class Listing(msgspec.Struct, frozen=True):
     """The list of a backup.
 
@@ -66,6 +74,7 @@ class Listing(msgspec.Struct, frozen=True):
         missing: contents it needs that nobody had any more: damaged, or overwritten from outside meanwhile.
         links: symbolic links, those in the trash too.
         settings: digests of the settings files beside it, by their names.
+        sent: thumbnails that clients sent, as contents.
     """
 
     format: int
@@ -76,6 +85,7 @@ class Listing(msgspec.Struct, frozen=True):
     missing: list[str]
     links: list[Link] = []
     settings: dict[str, str] = {}
+    sent: list[Sent] = []
 
 
 def standing(catalogue: Catalogue, root: RootId, kind: Kind) -> Iterator[NodeRow]:
@@ -198,6 +208,33 @@ class Contents:
             part.unlink(missing_ok=True)
         self.copied += 1
         return found
+
+    def add_bytes(self, body: bytes) -> str:
+        """Keep a small content; its digest."""
+        digest = blake3(body).hexdigest()
+        if not self.has(digest, len(body)):
+            self._go_on()
+            path = self._path(digest)
+            try:
+                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                path.parent.mkdir(mode=0o700, exist_ok=True)
+                part = self._folder / f".part-{secrets.token_hex(8)}"
+                write_file(part, body)
+                part.rename(path)
+            except OSError as error:
+                raise _told(error, self._folder) from error
+            self.copied += 1
+        return digest
+
+    def read(self, digest: str, size: int) -> bytes:
+        """A small content. `ContentMissing` when it is not there as it was."""
+        try:
+            body = self._path(digest).read_bytes()
+        except OSError as error:
+            raise ContentMissing(f"the backup cannot read it: {error.strerror}") from error
+        if len(body) != size or blake3(body).hexdigest() != digest:
+            raise ContentMissing("the backup holds other bytes")
+        return body
 
     def put(self, digest: str, size: int, store: Content, key: str) -> None:
         """Stage a content in a root. `StorageFailed` when it is not what its name says."""

@@ -80,7 +80,8 @@ def prune(target: Path, made: Path, epoch: str, keep: int) -> Pruned:
         unknown += [path.name for path in backups.glob(".*") if not path.name.startswith(_LEAVING)]
         if unknown:
             return Pruned(removed, 0, f"{unknown[0]} is unfinished or damaged: no contents were removed")
-        needed = {item.digest for listing in lists.values() if listing is not None for item in listing.items}
+        kept = [listing for listing in lists.values() if listing is not None]
+        needed = {one.digest for listing in kept for one in (*listing.items, *listing.sent)}
         return Pruned(removed, _sweep(target / "contents", needed))
     except OSError as error:
         raise StorageFailed(f"{target}: old backups cannot be removed: {error.strerror}.") from error

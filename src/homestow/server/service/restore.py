@@ -21,6 +21,7 @@ from homestow.server.service.backup_folder import (
     standing,
     sync_folder,
 )
+from homestow.server.service.backup_sent import put_back_sent
 from homestow.server.service.backup_settings import put_back
 from homestow.server.service.root_stores import OpenStore
 from homestow.values.errors import BadRequest, StorageFailed
@@ -95,6 +96,7 @@ def restore(
     for left in data.glob("homestow.db.restoring-*"):
         left.unlink()
     settings = put_back(chosen, data, listing.settings)
+    missing += put_back_sent(data, contents, listing.sent)
     making.rename(data / "homestow.db")
     sync_folder(data)
     return Restored(placed, count, size, missing, settings, (chosen / "seal").exists())
