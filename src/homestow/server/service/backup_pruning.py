@@ -81,7 +81,8 @@ def prune(target: Path, made: Path, epoch: str, keep: int) -> Pruned:
         if unknown:
             return Pruned(removed, 0, f"{unknown[0]} is unfinished or damaged: no contents were removed")
         kept = [listing for listing in lists.values() if listing is not None]
-        needed = {one.digest for listing in kept for one in (*listing.items, *listing.sent)}
+        needed = {item.digest for listing in kept for item in listing.items}
+        needed |= {one.digest for listing in kept for one in listing.sent}
         return Pruned(removed, _sweep(target / "contents", needed))
     except OSError as error:
         raise StorageFailed(f"{target}: old backups cannot be removed: {error.strerror}.") from error
