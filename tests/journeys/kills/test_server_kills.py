@@ -30,6 +30,7 @@ FIRST = ("content.make_hidden", "content.measure.exchange")
 ONLY_WITHOUT_EXCHANGE = ("content.publish.recorded", "content.publish.aside")
 NOT_SERVING = {
     "content.stage_kept": "the store offers it, no use case takes it yet; tests/contracts reach it",
+    "merging.grafted": "roots are merged by an order of the owner's: tests/unit/test_merging.py",
     "content.make_link": "a backup is restored while no server runs",
     **dict.fromkeys(("upload.appended", "parts.claimed", "parts.published"), "only phones upload so: test_isync_kills"),
 }
