@@ -3,17 +3,16 @@
 import errno
 import fcntl
 import os
-import re
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from homestow.server.ports.media import MOST_SENT_BYTES
+from homestow.server.rules.sent_names import FOLDERS, NAME, sent_path
 from homestow.values.errors import Busy, CloudError, StorageFailed, StorageFull, TooLarge, WrongOffset
 from homestow.values.ids import NodeId
 
 _LEVELS: Final = (0, 1)
-_NAME: Final = re.compile(r"([1-9][0-9]{0,18})-([01])")
 
 
 class DiskSentThumbs:
@@ -80,15 +79,15 @@ class DiskSentThumbs:
     def nodes(self) -> list[NodeId]:
         """Nodes for which something was sent."""
         found: set[int] = set()
-        for number in range(256):
+        for inner in FOLDERS:
             with suppress(FileNotFoundError):
-                for name in os.listdir(self._folder / f"{number:02x}"):
-                    if match := _NAME.fullmatch(name):
+                for name in os.listdir(self._folder / inner):
+                    if match := NAME.fullmatch(name):
                         found.add(int(match[1]))
         return [NodeId(node) for node in sorted(found)]
 
     def _path(self, node: NodeId, level: int) -> Path:
-        return self._folder / f"{node & 0xFF:02x}" / f"{node}-{level}"
+        return self._folder / sent_path(node, level)
 
 
 class DiskSentSink:

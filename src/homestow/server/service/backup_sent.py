@@ -4,38 +4,39 @@ They lie in the data folder by node and level; node ids stay the same when a bac
 """
 
 import os
-import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from homestow.server.rules.sent_names import FOLDERS, NAME, sent_path
 from homestow.server.service.backup_folder import Contents, Sent, free_path, sync_folder, write_file
 from homestow.values.errors import ContentMissing, StorageFailed
 
 FOLDER: Final = "thumbs-sent"
 """Where they lie in a data folder."""
 
-_NAME: Final = re.compile(r"[1-9][0-9]{0,18}-[01]")
-
 
 def copy_sent(data: Path, contents: Contents) -> tuple[list[Sent], list[str]]:
     """Copy them; the list of them, and what could not be read."""
-    try:
-        names = sorted(name for name in os.listdir(data / FOLDER) if _NAME.fullmatch(name))
-    except FileNotFoundError:
-        return [], []
-    except OSError as error:
-        return [], [f"{FOLDER}: {error.strerror}"]
     sent: list[Sent] = []
     missing: list[str] = []
-    for name in names:
+    paths: list[Path] = []
+    try:
+        for inner in FOLDERS:
+            with suppress(FileNotFoundError):
+                folder = data / FOLDER / inner
+                paths += [folder / name for name in sorted(os.listdir(folder)) if NAME.fullmatch(name)]
+    except OSError as error:
+        return [], [f"{FOLDER}: {error.strerror}"]
+    for path in paths:
         try:
-            body = (data / FOLDER / name).read_bytes()
+            body = path.read_bytes()
         except FileNotFoundError:
             continue  # its file was deleted for good meanwhile
         except OSError as error:
-            missing.append(f"{FOLDER}/{name}: {error.strerror}")
+            missing.append(f"{FOLDER}/{path.name}: {error.strerror}")
             continue
-        sent.append(Sent(name, len(body), contents.add_bytes(body)))
+        sent.append(Sent(path.name, len(body), contents.add_bytes(body)))
     return sent, missing
 
 
@@ -55,10 +56,13 @@ def put_back_sent(data: Path, contents: Contents, sent: list[Sent]) -> list[str]
             return []
         folder.mkdir(mode=0o700)
         for one in sent:
-            if _NAME.fullmatch(one.name) is None:
+            match = NAME.fullmatch(one.name)
+            if match is None:
                 raise StorageFailed(f"The backup is damaged: {one.name!r} is no thumbnail of a file.")
+            path = folder / sent_path(int(match[1]), int(match[2]))
+            path.parent.mkdir(mode=0o700, exist_ok=True)
             try:
-                write_file(folder / one.name, contents.read(one.digest, one.size))
+                write_file(path, contents.read(one.digest, one.size))
             except ContentMissing as error:
                 missing.append(f"{FOLDER}/{one.name}: {error.message}")
     except OSError as error:
