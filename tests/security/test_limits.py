@@ -4,17 +4,30 @@ import json
 import struct
 import threading
 import time
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from tests.fronts.api.asks import begun, fresh
 from tests.fronts.api.rig import SECOND, Answer, Rig, digest_of, is_ours, new, pack
+from tests.fronts.api.rig import rig as open_rig
 
 from homestow.server.fronts.http.express import MAX_HEAD, recognise
+from homestow.server.ports.catalogue import Usage
+from homestow.server.service.outside import Outside
+from homestow.values.ids import RootId
 from homestow.wire.api import Body
 from homestow.wire.packs import MAX_HEADER_BYTES
 
 GIB = 1 << 30
+
+
+def rescan(rig: Rig) -> None:
+    """Compare the root with the disk."""
+    outside = rig.core.outside
+    assert isinstance(outside, Outside)
+    outside.rescan(rig.root)
 
 
 def send_pack(rig: Rig, body: bytes, user: str = "anna") -> Answer:
@@ -106,6 +119,73 @@ def test_S109_promises_stay_a_number(rig: Rig) -> None:
     rig.put("small", b"ben's", user="ben")
     assert rig.ask("DELETE", f"/uploads/{first.json()['id']}").status == 204
     assert rig.ask("POST", "/uploads", {**huge, "name": "fits again"}).status == 201
+
+
+def test_S109_entries_of_every_kind_are_counted(tmp_path: Path) -> None:
+    """Folders, files alone and in packs, uploads, copies and replaced contents each take an entry until none is left; others
+    are not touched, what was deleted still counts, and emptying the trash makes room."""
+    with open_rig(tmp_path, entries=10) as rig:
+        assert rig.roots.most_entries(rig.root) is not None
+        folder = rig.folder_node("folder")  # 1
+        file = rig.put("file", b"x")  # 2
+        file = rig.edit(file, b"y")  # 3: the content before
+        assert rig.ask("POST", f"/nodes/{file.id}/copy", {"parent": rig.top, "name": "copy"}).status == 201  # 4
+        upload = begun(rig, "anna")  # 5
+        made = send_pack(rig, pack(*(new(folder.id, f"p{number}", b"") for number in range(7)))).json()["results"]
+        assert [bool(each.get("node")) for each in made] == [True] * 5 + [False] * 2  # 10
+        for answer in (
+            rig.ask("PUT", f"/nodes/{rig.top}/files?name=more", b"x"),
+            rig.ask("PUT", f"/nodes/{file.id}/content?base={file.rev}", b"z"),
+            rig.ask("POST", f"/nodes/{file.id}/copy", {"parent": rig.top, "name": "more"}),
+            rig.ask("POST", f"/nodes/{rig.top}/folders", {"name": "more"}),
+            rig.ask("POST", "/uploads", {"parent": rig.top, "name": "more", "size": 1}),
+        ):
+            assert (answer.status, answer.code) == (507, "quota-exceeded"), answer
+            assert answer.json()["facts"] == {"entries": 0}
+            assert "`entries`" in answer.json()["message"]
+        assert rig.ask("DELETE", f"/uploads/{upload}").status == 204
+        rig.put("in its place", b"")
+        assert rig.ask("DELETE", f"/nodes/{folder.id}").status == 204
+        assert rig.ask("PUT", f"/nodes/{rig.top}/files?name=more", b"x").status == 507
+        rig.nothing_left_over()
+        assert rig.ask("DELETE", f"/trash/{folder.id}").status in (200, 204)
+        made = send_pack(rig, pack(*(new(rig.top, f"q{number}", b"") for number in range(7)))).json()["results"]
+        assert [bool(each.get("node")) for each in made] == [True] * 6 + [False]
+        rig.nothing_left_over()
+
+
+def test_S109_what_lies_on_disk_is_never_refused(tmp_path: Path) -> None:
+    """More than may be kept, put into the folder from outside: it is all shown, and only more through the server is refused."""
+    with open_rig(tmp_path, entries=5) as rig:
+        for number in range(9):
+            (rig.folder / f"f{number}").write_bytes(b"x")
+        rescan(rig)
+        assert len(rig.names()) == 9
+        answer = rig.ask("POST", f"/nodes/{rig.top}/folders", {"name": "more"})
+        assert (answer.status, answer.code) == (507, "quota-exceeded")
+        for number in range(5):
+            (rig.folder / f"f{number}").unlink()
+        rescan(rig)
+        rig.folder_node("fits")
+        rig.nothing_left_over()
+
+
+def test_S109_counting_entries_asks_the_database_seldom(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until five thousand entries are there, it is looked less than thirty times how many there are."""
+    monkeypatch.setattr(rig.roots, "_entries", 5000)
+    rig.roots.forget_cached()
+    looked: list[Collection[RootId]] = []
+    usage = rig.catalogue.usage
+
+    def counted(roots: Collection[RootId]) -> dict[RootId, Usage]:
+        looked.append(roots)
+        return usage(roots)
+
+    monkeypatch.setattr(rig.catalogue, "usage", counted)
+    ground = rig.core.committer._ground
+    for _ in range(4990):
+        ground.enter(rig.root)
+    assert 1 <= len(looked) < 30
 
 
 def test_S109_blocks_are_never_so_small_that_they_cost_more_than_they_save(

@@ -533,7 +533,7 @@ def test_a_file_put_into_a_root_while_it_is_adopted_is_kept(world: World) -> Non
             row = new_row(rows.take_ids(1), world.root, top.id, "a", Kind.FILE, rows.take_numbers(1, [top.id]), rev=1, size=1,
                           mtime_ns=stat.mtime_ns, seen=seen_from(stat))  # fmt: skip
             rows.add([row])
-            rows.charge(world.root, live=1, files=1)
+            rows.charge(world.root, live=1, files=1, entries=1)
         return run(work)  # type: ignore[arg-type]
 
     world.committer.run = put_first  # type: ignore[method-assign, assignment]

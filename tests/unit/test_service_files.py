@@ -349,7 +349,7 @@ class TestDeleting:
 
         w.core.trashcan.purge(w.anna, folder.id)
 
-        assert w.catalogue.usage([w.root])[w.root] == (1, 0, 0, 1)
+        assert w.catalogue.usage([w.root])[w.root] == (1, 0, 0, 1, 1)
         assert [each.id for each in w.core.changes.changes(w.anna, w.root, cursor).nodes if each.gone] == [folder.id]
         with pytest.raises(NotFound):
             w.core.trashcan.restore(w.anna, folder.id)

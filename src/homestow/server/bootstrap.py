@@ -125,7 +125,7 @@ def _build(folder: DataFolder, settings: Settings, database: Database) -> House:
     accounts = Accounts(account_rows, clock, hashing, settings.signup)
     roots = Roots(
         SqlRoots(database), account_rows, catalogue, open_store, clock, own_roots(folder, settings), folder.path,
-        default_quota=settings.quota,
+        default_quota=settings.quota, entries=settings.entries,
     )  # fmt: skip
 
     def outside(committer: Committer) -> Outside:

@@ -58,6 +58,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         trusted_proxies: addresses whose forwarded headers are believed (S29).
         signup: whether a stranger may make an account.
         quota: bytes an account may fill, 0: no limit, where nothing else was set for it.
+        entries: how many files, folders and older versions an account's own roots may hold, and a root of nobody; 0: no limit.
         versions_all_days, versions_daily_days: all versions are kept so long, then one a day so long.
         trash_days, upload_days, journal_days: how long deleted things, unfinished uploads and the journal are kept.
         rescan_minutes: how often roots are compared with the disk, 0: only at start; watch: whether changes made outside
@@ -84,6 +85,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     trusted_proxies: list[str] = []
     signup: bool = False
     quota: _Bytes = 0
+    entries: _Bytes = 5_000_000
     versions_all_days: _Days = 1
     versions_daily_days: _Days = 30
     trash_days: _Days = 30
@@ -123,6 +125,7 @@ _RANGES = {
     "journal_days": "a whole number from 1 to 36500",
     "rescan_minutes": "a whole number from 0 to 10080",
     "quota": "a whole number of bytes, 0 or more",
+    "entries": "a whole number, 0 or more",
     "thumbs_bytes": "a whole number of bytes, 0 or more",
     **dict.fromkeys(("share_limit", "online_limit"), "a whole number from 1 to 1000000"),
     **dict.fromkeys(("share_seconds", "online_seconds"), "a whole number of seconds from 1 to 315360000"),

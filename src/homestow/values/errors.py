@@ -137,7 +137,7 @@ class TooLarge(CloudError):
 
 
 class QuotaExceeded(CloudError):
-    """The account's or root's quota would be passed; fact `free` in bytes."""
+    """The account's or root's quota would be passed; fact `free` in bytes, or `entries` left."""
 
     code = "quota-exceeded"
 

@@ -105,14 +105,16 @@ class Answer:
 class Rig:
     """The server, its people, and ways to talk to it."""
 
-    def __init__(self, place: Path, *, signup_open: bool = False, quota: int = 0, limits: Limits | None = None) -> None:
+    def __init__(
+        self, place: Path, *, signup_open: bool = False, quota: int = 0, entries: int = 0, limits: Limits | None = None
+    ) -> None:
         self.place = place
         self.clock = Clock()
         self.folder = place / "tree"
         self.folder.mkdir(parents=True, exist_ok=True)
         (place / "data" / "files").mkdir(parents=True, exist_ok=True)
         self.boot, self._at = "first", 0
-        self._signup_open, self._quota, self._limits = signup_open, quota, limits
+        self._signup_open, self._quota, self._entries, self._limits = signup_open, quota, entries, limits
         self._tokens: dict[str, str] = {}
         self._lock = threading.Lock()
         self._clients: list[Client] = []
@@ -129,8 +131,9 @@ class Rig:
         accounts = Accounts(rows, self.clock, Hashing(time=1, memory_kib=8, lanes=1), self._signup_open)
         files = self.place / "data" / "files"
         self.roots = Roots(
-            SqlRoots(self.database), rows, catalogue, self._open_store, self.clock, files, default_quota=self._quota
-        )
+            SqlRoots(self.database), rows, catalogue, self._open_store, self.clock, files, default_quota=self._quota,
+            entries=self._entries,
+        )  # fmt: skip
         self.core: Core = make_core(catalogue, self.roots, self.roots, self.clock, self.boot, self._outside)
         tools = WorkerPool(2)
         stores = MediaStores(

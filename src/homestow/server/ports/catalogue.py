@@ -193,16 +193,18 @@ class UploadRow(NamedTuple):
 
 
 class Usage(NamedTuple):
-    """Room a root takes, in bytes, and its files.
+    """Room a root takes, in bytes, and what is in it by number.
 
     live: present content, that of deleted files in the trash included. kept: older contents. reserved: by uploads.
-    files: files, those in the trash included.
+    files: files, those in the trash included. entries: everything that has a row, the top folder and tombstones aside: files,
+    folders and links, in the trash too, older contents, and unfinished uploads (S109).
     """
 
     live: int
     kept: int
     reserved: int
     files: int
+    entries: int
 
     @property
     def total(self) -> int:
@@ -431,7 +433,9 @@ class Rows(CatalogueReads, JournalRows, Protocol):
     def drop_version(self, node: NodeId, rev: int) -> None:
         """An older content is no longer kept."""
 
-    def charge(self, root: RootId, *, live: int = 0, kept: int = 0, reserved: int = 0, files: int = 0) -> None:
+    def charge(
+        self, root: RootId, *, live: int = 0, kept: int = 0, reserved: int = 0, files: int = 0, entries: int = 0
+    ) -> None:
         """Add to a root's usage; negative to give back."""
 
     def recount(self, root: RootId) -> Usage:

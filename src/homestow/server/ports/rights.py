@@ -21,6 +21,9 @@ class RightsSource(Protocol):
     def quotas(self, root: RootId) -> Sequence[Quota]:
         """Every quota that counts what lies in this root; empty when there is none."""
 
+    def most_entries(self, root: RootId) -> Quota | None:
+        """How many entries (`Usage.entries`) this root and those counted with it may hold; None: any number (S109)."""
+
 
 class StoreSet(Protocol):
     """The content store of each root."""

@@ -9,7 +9,7 @@ from homestow.values.ids import RootId
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """At most `limit` bytes in these roots together (one root's own quota, or all roots of an account)."""
+    """At most `limit` bytes, or entries, in these roots together (one root's own quota, or all roots of an account)."""
 
     limit: int
     roots: tuple[RootId, ...]
@@ -39,3 +39,24 @@ def check_growth(quotas: Sequence[Quota], used: Mapping[RootId, int], growth: in
             "Emptying the trash and removing old versions makes room.",
             free=free,
         )
+
+
+def entries_left(most: Quota, used: Mapping[RootId, int], coming: int, more: int) -> int:
+    """Let `more` more entries pass, or not (S109); how many fit besides them.
+
+    Args:
+        used: entries per root, every root of the quota.
+        coming: entries let pass before that `used` does not show yet.
+
+    Raises:
+        QuotaExceeded: there would be too many; fact `entries`.
+    """
+    left = most.limit - coming - sum(used[root] for root in most.roots)
+    if more > left:
+        raise QuotaExceeded(
+            f"At most {most.limit:,} files, folders and older versions may be kept, those in the trash included, and "
+            f"{max(0, left):,} more fit. Emptying the trash and removing old versions makes room; the server's operator can "
+            "raise the setting `entries`.",
+            entries=max(0, left),
+        )
+    return left - more

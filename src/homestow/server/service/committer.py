@@ -220,7 +220,7 @@ class Committer:
         if self._unsettled:
             self._recover()
             self._unsettled = False
-        ground.pending.clear()
+        ground.next_batch()
         with self.turns.mine():
             works = self._prepare(batch)
         faultpoint("committer.prepared")

@@ -92,7 +92,7 @@ def adopt(rows: Rows, root: RootId, standing: Sequence[Standing]) -> int:
         for node, (parent, name, people_see) in enumerate(zip(parents, names, shown, strict=True), first):
             if people_see != name:
                 rows.set_location(NodeId(node), parent, name)
-    rows.charge(root, live=sum(sizes), files=files)
+    rows.charge(root, live=sum(sizes), files=files, entries=count)
     return count
 
 

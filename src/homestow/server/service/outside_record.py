@@ -197,13 +197,13 @@ class _Writer:
             if self._is_there(row, at) or not self._unchanged(row) or row.parent is None:
                 self.done.again.add(at[:-1])
                 continue
-            files, size = int(row.kind == "file"), row.size
+            files, size, entries = int(row.kind == "file"), row.size, 1
             number = self._note(row.id, ChangeKind.TRASHED, row.parent)
             if row.kind == "folder":
                 self._save_from(row, elsewhere)
-                files, size = self._forget_inside(row, number)
+                files, size, entries = self._forget_inside(row, number)
             self._rows.set_gone(row.id, number, self._now_ns, SYSTEM, None)
-            self._rows.charge(self._root, live=-size, files=-files)
+            self._rows.charge(self._root, live=-size, files=-files, entries=-entries)
             self.done.gone += 1
 
     def _is_there(self, row: NodeRow, at: Location) -> bool:
@@ -227,8 +227,8 @@ class _Writer:
                 number,
             )  # fmt: skip
 
-    def _forget_inside(self, folder: NodeRow, change: int) -> tuple[int, int]:
-        """Let go of what was in a lost folder, older contents excepted; how many files and bytes were in it."""
+    def _forget_inside(self, folder: NodeRow, change: int) -> tuple[int, int, int]:
+        """Let go of what was in a lost folder, older contents excepted; files, bytes and entries, it among them."""
         inside = self._rows.inside(folder.id)
         needed: set[NodeId | None] = set()
         forgotten: list[NodeId] = []
@@ -240,7 +240,7 @@ class _Writer:
                 forgotten.append(row.id)
         self._rows.forget(forgotten, change)
         files = [row for row in inside if row.kind == "file"]
-        return len(files), sum(row.size for row in files)
+        return len(files), sum(row.size for row in files), 1 + len(inside)
 
     # --- what came ------------------------------------------------------------------------------------------------
 
@@ -269,7 +269,7 @@ class _Writer:
                 size += one.stat.size
                 files += 1
         self._rows.add(made)
-        self._rows.charge(self._root, live=size, files=files)
+        self._rows.charge(self._root, live=size, files=files, entries=len(made))
         self.done.new += len(made)
 
     def _row(self, node: NodeId, one: New, name: str, change: int) -> NodeRow:

@@ -100,8 +100,10 @@ class MakeFolders(Work[list[Outcome]]):
                     first = wanted.setdefault((folder.parent, folder.name), at)
                     if first != at:
                         self._join_first(folder, first)
+                    elif folder.row is None:
+                        ground.enter(self.root)
                 except CloudError as error:
-                    folder.error = error
+                    folder.error, folder.location = error, ()
         self._forget_failed()
 
     def _join_first(self, folder: NewFolder, first: int) -> None:
@@ -209,6 +211,7 @@ class MakeFolders(Work[list[Outcome]]):
                     loc_parent=None if folder.disk_name is None else parent, loc_name=folder.disk_name,
                 )  # fmt: skip
             rows.add([folder.row for folder in made if folder.row is not None])
+            rows.charge(self.root, entries=len(made))
         self.result = [self._outcome(folder) for folder in self.folders]
         if any(folder.on_disk_taken for folder in self.folders):
             self.once = None  # not the last word: they are tried again under other names

@@ -209,6 +209,8 @@ class Publish(Work[list[Outcome]]):
             if not folder.location and file.name == RESERVED:
                 raise BadName(f"{RESERVED!r} is the server's own at the top of a root.")
             file.location = (*folder.location, file.disk_name or file.name)
+        if file.upload is None:  # an upload has its entry since it began: a new file's, or that of the version it makes
+            ground.enter(self.root)
         ground.grow(self.root, file.size - file.reserved)
 
     def _forget_failed(self) -> None:
@@ -391,7 +393,7 @@ class Publish(Work[list[Outcome]]):
             if file.upload is not None:
                 self._close_upload(rows, file)
         rows.add(fresh)
-        rows.charge(self.root, live=live, files=len(fresh))
+        rows.charge(self.root, live=live, files=len(fresh), entries=len(fresh))
         self.result = [_outcome(file) for file in self.files]
         if any(file.on_disk_taken for file in self.files):
             self.once = None  # not the last word: they are tried again under other names
@@ -438,7 +440,8 @@ class Publish(Work[list[Outcome]]):
         elif published.displaced is not None:
             kept = row.size
             rows.add_version(VersionRow(row.id, rev, row.size, row.mtime_ns, row.digest, self.at_ns, file.staged))
-        rows.charge(self.root, live=file.size - row.size, kept=kept)
+        entries = int(edit is not None or published.displaced is not None)
+        rows.charge(self.root, live=file.size - row.size, kept=kept, entries=entries)
         stat = published.stat
         mtime_ns = stat.mtime_ns if file.mtime_ns is None else file.mtime_ns
         seen: Seen = seen_from(stat)
@@ -455,7 +458,7 @@ class Publish(Work[list[Outcome]]):
         upload = rows.upload(file.upload)
         if upload is not None and upload.state != "written":
             rows.save_upload(upload._replace(state="written", done_rev=file.row.rev, received=(), durable=()))
-            rows.charge(self.root, reserved=-upload.size)
+            rows.charge(self.root, reserved=-upload.size, entries=-1)
 
 
 def _outcome(file: File) -> Outcome:

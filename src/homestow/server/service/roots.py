@@ -57,10 +57,12 @@ class Roots(RootStores):
         files: Path,
         data: Path | None = None,
         default_quota: int = 0,
+        entries: int = 0,
     ) -> None:
         """`files` is the folder in which own roots are made, `data` the server's own (None: the one around `files`).
 
-        `default_quota` is in bytes per account (0: none).
+        `default_quota` is in bytes per account (0: none). `entries` is how many an account's own roots together, or a root of
+        nobody, may hold (0: any number).
         """
         super().__init__(rows, catalogue, open_store, clock)
         self._accounts = accounts
@@ -68,8 +70,10 @@ class Roots(RootStores):
         self._data = data
         self._lock = threading.RLock()
         self._default_quota = default_quota
+        self._entries = entries
         self._rights: dict[tuple[AccountId, RootId], Rights] = {}
         self._quotas: dict[RootId, tuple[Quota, ...]] = {}
+        self._most_entries: dict[RootId, Quota | None] = {}
         self._changes = 0
 
     # --- what other use cases ask ---------------------------------------------------------------------------------
@@ -108,6 +112,22 @@ class Roots(RootStores):
             with self._lock:
                 if changes == self._changes:
                     self._quotas[root] = found
+        return found
+
+    def most_entries(self, root: RootId) -> Quota | None:
+        """How many entries a root and those counted with it may hold: all of its owner's, or it alone when nobody owns it."""
+        try:
+            return self._most_entries[root]
+        except KeyError:
+            changes = self._changes
+        row = self._rows.root(root)
+        found = None
+        if self._entries and row is not None:
+            alone = row.owner == SYSTEM or self._accounts.account(row.owner) is None
+            found = Quota(self._entries, (root,) if alone else self._own_roots(row.owner))
+        with self._lock:
+            if changes == self._changes:
+                self._most_entries[root] = found
         return found
 
     # --- members --------------------------------------------------------------------------------------------------
@@ -296,6 +316,7 @@ class Roots(RootStores):
             self._changes += 1
             self._rights.clear()
             self._quotas.clear()
+            self._most_entries.clear()
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
@@ -356,9 +377,11 @@ class Roots(RootStores):
         if row.owner != SYSTEM and (account := self._accounts.account(row.owner)) is not None:
             limit = self._default_quota if account.quota is None else account.quota
             if limit:
-                own = tuple(other.id for other in self._rows.roots() if other.owner == row.owner)
-                found.append(Quota(limit, own))
+                found.append(Quota(limit, self._own_roots(row.owner)))
         return found
+
+    def _own_roots(self, owner: AccountId) -> tuple[RootId, ...]:
+        return tuple(other.id for other in self._rows.roots() if other.owner == owner)
 
     def _view(self, row: Root, rights: Rights) -> RootView:
         top = self._catalogue.top(row.id)

@@ -320,7 +320,7 @@ class Purge(Work[int]):
             self._remove(rows, node)
         for version in self.purge_plan.versions:
             rows.drop_version(version.node, version.rev)
-            rows.charge(self.root, kept=-version.size)
+            rows.charge(self.root, kept=-version.size, entries=-1)
         self.result = len(self.purge_plan.nodes) + len(self.purge_plan.versions)
 
     def _remove(self, rows: Rows, node: NodeId) -> None:
@@ -329,8 +329,11 @@ class Purge(Work[int]):
             return
         below = rows.inside(node) if row.kind == Kind.FOLDER else []
         files = [each for each in (row, *below) if each.kind == Kind.FILE]
-        kept = sum(version.size for each in files for version in rows.versions(each.id))
-        rows.charge(self.root, live=-sum(each.size for each in files), kept=-kept, files=-len(files))
+        versions = [version for each in files for version in rows.versions(each.id)]
+        rows.charge(
+            self.root, live=-sum(each.size for each in files), kept=-sum(version.size for version in versions),
+            files=-len(files), entries=-(1 + len(below) + len(versions)),
+        )  # fmt: skip
         note = Note(self.root, node, ChangeKind.PURGED, self.at_ns, self.who.account, self.who.device, (row.parent,))
         number = rows.note([note])
         rows.forget((each.id for each in reversed(below)), number)

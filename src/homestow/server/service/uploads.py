@@ -388,7 +388,7 @@ class Uploads:
             if known is not None:
                 rows.drop_upload(row.id)
                 if known.state != "written":
-                    rows.charge(row.root, reserved=-known.size)
+                    rows.charge(row.root, reserved=-known.size, entries=-1)
 
         self._committer.run(RowsWork(OUTSIDE, row.root, forget, (("upload", row.id),)))
         faultpoint("upload.forgotten")
@@ -413,6 +413,7 @@ class _BeginUpload(Work[str]):
 
     def prepare(self, ground: Ground) -> None:
         """There must be room."""
+        ground.enter(self.root)
         ground.grow(self.root, self._upload.size)
 
     def record(self, rows: Rows) -> None:
@@ -421,5 +422,5 @@ class _BeginUpload(Work[str]):
         if not upload.node:
             upload = upload._replace(node=rows.take_ids(1))
         rows.save_upload(upload)
-        rows.charge(self.root, reserved=upload.size)
+        rows.charge(self.root, reserved=upload.size, entries=1)
         self.result = upload.id

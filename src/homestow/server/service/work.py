@@ -6,7 +6,7 @@ sees what was carried out, and the same `record` completes it.
 """
 
 import threading
-from collections.abc import Callable, Collection, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -17,7 +17,7 @@ from homestow.server.ports.clock import Clock
 from homestow.server.ports.content import NO_TIMES, Content, Location
 from homestow.server.ports.rights import RightsSource, StoreSet
 from homestow.server.rules.access import Principal
-from homestow.server.rules.quotas import Quota, check_growth
+from homestow.server.rules.quotas import Quota, check_growth, entries_left
 from homestow.values.errors import CloudError, KeyReused
 from homestow.values.ids import AccountId, DeviceId, RootId
 
@@ -54,13 +54,45 @@ def answered(catalogue: Catalogue, who: Principal, once: Once | None) -> bytes |
 
 @dataclass(slots=True)
 class Ground:
-    """What works stand on. `pending` is the growth of the batch under way, which usage rows do not show yet (S108)."""
+    """What works stand on.
+
+    `pending` is the growth of the batch under way in bytes, which usage rows do not show yet (S108); `entering` the same in
+    entries, by the roots counted together. `granted` of these are let in without looking again how many there are (S109).
+    """
 
     catalogue: Catalogue
     stores: StoreSet
     rights: RightsSource
     clock: Clock
     pending: dict[RootId, int] = field(default_factory=dict)
+    entering: dict[Sequence[RootId], int] = field(default_factory=dict)
+    granted: dict[Sequence[RootId], int] = field(default_factory=dict)
+
+    def next_batch(self) -> None:
+        """What was let in so far is in the usage rows now, or failed."""
+        self.pending.clear()
+        self.entering.clear()
+
+    def enter(self, root: RootId, entries: int = 1) -> None:
+        """Let so many more entries into a root.
+
+        Half of what fits is granted at each look, so that a look is rare until little room is left. What somebody puts
+        into the folders from outside meanwhile is counted at the next look.
+
+        Raises:
+            QuotaExceeded: there would be too many.
+        """
+        most = self.rights.most_entries(root)
+        if most is None:
+            return
+        roots = most.roots
+        coming, granted = self.entering.get(roots, 0), self.granted.get(roots, 0)
+        if granted < entries:
+            used = {other: usage.entries for other, usage in self.catalogue.usage(roots).items()}
+            self.granted.pop(roots, None)
+            granted = entries + entries_left(most, used, coming, entries) // 2
+        self.granted[roots] = granted - entries
+        self.entering[roots] = coming + entries
 
     def grow(self, root: RootId, growth: int) -> None:
         """Let `growth` more bytes into a root under every quota.

@@ -74,13 +74,17 @@ class SqlCopies:
             raise translated(error) from error
 
 
+_NO_UPLOADS = (
+    "UPDATE usage SET reserved = 0, entries = entries - "
+    "(SELECT count(*) FROM uploads WHERE uploads.root = usage.root AND uploads.state <> 'written')"
+)
 _SESSIONS = (
     "DELETE FROM intents",
+    _NO_UPLOADS,
     "DELETE FROM uploads",
     "DELETE FROM answers",
     "DELETE FROM tries",
     "DELETE FROM devices",
-    "UPDATE usage SET reserved = 0",
 )
 
 

@@ -24,7 +24,7 @@ from homestow.values.errors import StorageFailed
 from homestow.values.ids import AccountId, DeviceId, Epoch, NodeId, RootId, UploadId
 
 _NEWEST = 1 << 62
-_NO_USE = Usage(0, 0, 0, 0)
+_NO_USE = Usage(0, 0, 0, 0, 0)
 
 
 class Reads:

@@ -258,19 +258,24 @@ class SqlRows(Reads):
         """No longer kept."""
         self._do(sql.DROP_VERSION, (node, rev))
 
-    def charge(self, root: RootId, *, live: int = 0, kept: int = 0, reserved: int = 0, files: int = 0) -> None:
+    def charge(
+        self, root: RootId, *, live: int = 0, kept: int = 0, reserved: int = 0, files: int = 0, entries: int = 0
+    ) -> None:
         """Add to a root's usage."""
-        sums = self._charges.setdefault(root, [0, 0, 0, 0])
+        sums = self._charges.setdefault(root, [0, 0, 0, 0, 0])
         sums[0] += live
         sums[1] += kept
         sums[2] += reserved
         sums[3] += files
+        sums[4] += entries
 
     def recount(self, root: RootId) -> Usage:
         """Count anew."""
         self._charges.pop(root, None)
-        live, files = self._one(sql.COUNT_NODES, (root,))
-        usage = Usage(live, self._one(sql.COUNT_VERSIONS, (root,))[0], self._one(sql.COUNT_RESERVED, (root,))[0], files)
+        live, files, nodes = self._one(sql.COUNT_NODES, (root,))
+        kept, versions = self._one(sql.COUNT_VERSIONS, (root,))
+        reserved, uploads = self._one(sql.COUNT_RESERVED, (root,))
+        usage = Usage(live, kept, reserved, files, nodes + versions + uploads)
         self._do(sql.SET_USAGE, (root, *usage))
         return usage
 

@@ -164,6 +164,7 @@ sa.Table(
     column("kept", Int),
     column("reserved", Int),
     column("files", Int),
+    sa.Column("entries", Int, nullable=False, server_default="0"),
     sqlite_strict=True,
 )
 

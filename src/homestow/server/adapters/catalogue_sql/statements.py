@@ -54,15 +54,16 @@ KEPT_KEYS = (
     "SELECT kept FROM nodes WHERE root = ?1 AND gone > 0 AND kept IS NOT NULL UNION ALL "
     "SELECT versions.kept FROM versions JOIN nodes ON nodes.id = versions.node WHERE nodes.root = ?1"
 )
-USAGE = "SELECT root, live, kept, reserved, files FROM usage WHERE root IN (SELECT value FROM json_each(?))"
+USAGE = "SELECT root, live, kept, reserved, files, entries FROM usage WHERE root IN (SELECT value FROM json_each(?))"
 COUNT_NODES = (
-    "SELECT coalesce(sum(size), 0), coalesce(sum(kind = 'file'), 0) FROM nodes "
+    "SELECT coalesce(sum(size), 0), coalesce(sum(kind = 'file'), 0), count(parent) FROM nodes "
     "WHERE root = ? AND NOT (gone > 0 AND kept IS NULL)"
 )
 COUNT_VERSIONS = (
-    "SELECT coalesce(sum(versions.size), 0) FROM versions JOIN nodes ON nodes.id = versions.node WHERE nodes.root = ?"
+    "SELECT coalesce(sum(versions.size), 0), count(*) FROM versions "
+    "JOIN nodes ON nodes.id = versions.node WHERE nodes.root = ?"
 )
-COUNT_RESERVED = "SELECT coalesce(sum(size), 0) FROM uploads WHERE root = ? AND state <> 'written'"
+COUNT_RESERVED = "SELECT coalesce(sum(size), 0), count(*) FROM uploads WHERE root = ? AND state <> 'written'"
 
 META = "SELECT value FROM meta WHERE name = ?"
 SET_META = "INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
@@ -148,11 +149,11 @@ DROP_VERSIONS = "DELETE FROM versions WHERE node = ?"
 FORGET = "DELETE FROM nodes WHERE id = ?"
 TOMBSTONES = "SELECT id FROM nodes WHERE gone > 0 AND gone <= ? AND kept IS NULL"
 CHARGE = (
-    "INSERT INTO usage (root, live, kept, reserved, files) VALUES (?, ?, ?, ?, ?) ON CONFLICT (root) DO UPDATE SET "
+    "INSERT INTO usage (root, live, kept, reserved, files, entries) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (root) DO UPDATE SET "
     "live = live + excluded.live, kept = kept + excluded.kept, reserved = reserved + excluded.reserved, "
-    "files = files + excluded.files"
+    "files = files + excluded.files, entries = entries + excluded.entries"
 )
-SET_USAGE = "REPLACE INTO usage (root, live, kept, reserved, files) VALUES (?, ?, ?, ?, ?)"
+SET_USAGE = "REPLACE INTO usage (root, live, kept, reserved, files, entries) VALUES (?, ?, ?, ?, ?, ?)"
 
 GRAFT_COUNT = "SELECT count(*) FROM nodes WHERE root = ?"
 GRAFT_TOP = "UPDATE nodes SET parent = ?, name = ? WHERE root = ? AND parent IS NULL RETURNING id"
