@@ -95,14 +95,16 @@ class Thumbnails:
             row = self._access.node(who, node, Rights.READ, Kind.FILE)
         raise MediaBroken("No thumbnail can be made of this file.")
 
-    def at_hand(self, who: Principal, node: NodeId, level: int) -> Thumb | None:
+    def at_hand(self, who: Principal, node: NodeId, level: int, *, none_sent: bool = False) -> Thumb | None:
         """The same in a few microseconds when it lies in memory; None when it takes `get` to answer.
 
+        Args:
+            none_sent: the caller knows that no client sent one.
         Raises:
             NotFound, WrongKind: as `get`.
         """
         row = self._access.node(who, node, Rights.READ, Kind.FILE)
-        if self._sent.size(node, level):
+        if not none_sent and self._sent.size(node, level):
             return None
         body = self._cache.get(node, row.rev, SIZES[level], at_hand=True)
         return None if body is None else self._thumb(row, level, body)

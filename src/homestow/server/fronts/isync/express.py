@@ -58,16 +58,16 @@ class SmallThumbs:
     def _thumb(self, who: Principal, node: NodeId, level: int) -> Thumb | None:
         """As `thumb_at_hand`, with fewer questions where the content is known to have thumbnails."""
         isync = self._desk.isync
-        try:
-            thumb = isync.services.thumbnails.at_hand(who, node, level)
-        except CloudError:
-            return None
-        if thumb is None:
-            return None
         extras = isync.extras.extras([node]).get(node)
         if extras is not None and (
             extras.upload is not None or (extras.thumb, extras.screen)[level] is not PartStatus.LOCAL
         ):
+            return None
+        try:
+            thumb = isync.services.thumbnails.at_hand(who, node, level, none_sent=True)
+        except CloudError:
+            return None
+        if thumb is None:
             return None
         key = (node, level, thumb.rev, None if extras is None else extras.kind)
         if key not in self._made:
