@@ -2,7 +2,7 @@
 
 import errno
 
-from homestow.values.errors import CloudError
+from homestow.values.errors import CloudError, with_reason
 
 FINE = 0
 LEFT = 1
@@ -45,7 +45,7 @@ def told(error: BaseException) -> tuple[str, int]:
         case Trouble():
             return one_line(str(error)), error.code
         case CloudError():
-            return one_line(error.message), exit_code(error)
+            return one_line(with_reason(error)), exit_code(error)
         case OSError():
             return one_line(_of_system(error)), TROUBLE
         case _:

@@ -6,7 +6,7 @@ says what to do.
 """
 
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import ClassVar, Self
 
 Fact = str | int | bool | None
 
@@ -152,6 +152,19 @@ class StorageFailed(CloudError):
     """The disk or database failed; the volume is read-only until the owner looked at it (P1)."""
 
     code = "storage-failed"
+    reason = ""
+    """What the system said of it, for the log and the operator alone: it may name places and files of the server (S34)."""
+
+    def because(self, reason: object) -> Self:
+        """The same with a reason."""
+        self.reason = str(reason)
+        return self
+
+
+def with_reason(error: CloudError) -> str:
+    """An error's message for the operator, with its reason where it has one."""
+    reason = error.reason if isinstance(error, StorageFailed) else ""
+    return f"{error.message} ({reason})" if reason else error.message
 
 
 class ContentMissing(CloudError):

@@ -4,6 +4,7 @@ SQLAlchemy and Alembic are needed only while the stored schema is not the newest
 so that a server that merely serves never loads them.
 """
 
+import logging
 import os
 import sqlite3
 import subprocess
@@ -16,6 +17,7 @@ from pathlib import Path
 from homestow.values.errors import Busy, CloudError, NewerStore, StorageFailed, StorageFull
 from homestow.values.faults import faultpoint
 
+log = logging.getLogger(__name__)
 _VERSIONS = Path(__file__).parent / "migrations" / "versions"
 _WAL_PAGES = 4000
 
@@ -32,9 +34,10 @@ def translated(error: sqlite3.Error) -> CloudError:
         return StorageFull("The disk of the data folder is full; make room there.")
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return Busy("The database is busy; try again.", retry_after_s=1)
+    log.error("the database failed", extra={"reason": str(error)})
     return StorageFailed(
-        f"The database failed: {error}. Look at the disk of the data folder, then run `homestow verify`."
-    )
+        "The database failed; the server's log says why. Look at the disk of the data folder, then run `homestow verify`."
+    ).because(error)
 
 
 class Database:

@@ -1,5 +1,6 @@
 """Changing rows inside of one transaction. What many changes share (numbers, folder numbers, usage) is written once."""
 
+import logging
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,6 +26,8 @@ from homestow.server.ports.journal import Note
 from homestow.values.errors import PathTaken, StorageFailed
 from homestow.values.ids import AccountId, Epoch, NodeId, RootId, UploadId
 from homestow.values.nodes import Kind
+
+log = logging.getLogger(__name__)
 
 
 class SqlRows(Reads):
@@ -366,4 +369,7 @@ class _Overlay(FolderCache):
 def _taken(error: sqlite3.IntegrityError) -> PathTaken | StorageFailed:
     if error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_UNIQUE:
         return PathTaken("Something already lives there.")
-    return StorageFailed(f"The catalogue refused a row: {error}. Run `homestow verify`.")
+    log.error("the catalogue refused a row", extra={"reason": str(error)})
+    return StorageFailed("The catalogue refused a row; the server's log says why. Run `homestow verify`.").because(
+        error
+    )

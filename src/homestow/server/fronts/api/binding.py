@@ -1,5 +1,6 @@
 """What all calls of the native API have in common: read the ask, find out who asks, cross the border, answer."""
 
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -13,11 +14,13 @@ from homestow.server.fronts.http.problems import HttpProblem, problem_response
 from homestow.server.fronts.http.receiving import read_body
 from homestow.server.rules.access import Principal
 from homestow.server.service.services import Services
-from homestow.values.errors import Busy, CloudError, CursorGone, Forbidden, TooManyTries
+from homestow.values.errors import Busy, CloudError, CursorGone, Forbidden, TooManyTries, with_reason
 from homestow.values.ids import SYSTEM
 from homestow.wire.api import EPOCH_HEADER, MAX_JSON_BYTES, Body, Wire
 from homestow.wire.api_status import status_of
 from homestow.wire.calls import Call
+
+log = logging.getLogger(__name__)
 
 OPERATOR: Final = Principal(SYSTEM, "operator", admin=True, operator=True)
 """Who asks over the owner-only local socket."""
@@ -76,9 +79,12 @@ class Bench:
         if isinstance(error, Busy | TooManyTries):
             headers["Retry-After"] = str(error.facts.get("retry_after_s", 1))
         status = status_of(error.code)
+        if status >= 500 and (told := with_reason(error)) != error.message:
+            log.warning("request %s failed: %s", request.request_id, told)
         if status == 401:
             headers["WWW-Authenticate"] = "Bearer"
-        return problem_response(status, error.code, error.message, request.request_id, headers, facts=error.facts)
+        message = with_reason(error) if request.operator else error.message
+        return problem_response(status, error.code, message, request.request_id, headers, facts=error.facts)
 
     def guarded(self, call: Call, handler: Handler) -> Handler:
         """A call's handler whose errors become answers, for requests of its type and of this life of the store."""

@@ -15,7 +15,7 @@ from homestow.server.fronts.http.receiving import read_body
 from homestow.server.fronts.isync.errors import code_of, status_of
 from homestow.server.rules.access import Principal
 from homestow.server.service.isync import Isync
-from homestow.values.errors import Busy, CloudError, LoginNeeded, TooManyTries
+from homestow.values.errors import Busy, CloudError, LoginNeeded, TooManyTries, with_reason
 from homestow.wire import isync
 from homestow.wire.isync import Code, Refused
 from homestow.wire.isync_calls import Call
@@ -133,7 +133,7 @@ class Desk:
             except CloudError as error:
                 code = codes.get(error.code) or code_of(error.code)
                 if code is Code.SERVER_FAILED:
-                    log.warning("request %s failed: %s", request.request_id, error.message)
+                    log.warning("request %s failed: %s", request.request_id, with_reason(error))
                 retry = error.facts.get("retry_after_s", 1) if isinstance(error, Busy | TooManyTries) else None
                 message = error.message if error.code in told else None
                 return self.failure(code, statuses.get(code, status_of(error.code)), _whole(retry), message)
