@@ -8,7 +8,7 @@ from tests.unit.keeping_world import House
 
 from homestow.server.rules.access import Principal, Rights
 from homestow.server.rules.quotas import Quota
-from homestow.values.errors import BadName, BadRequest, Forbidden, NotFound, RootsOverlap, StorageFailed
+from homestow.values.errors import BadName, BadRequest, Forbidden, NotFound, RootsOverlap, StorageFailed, TooManyTries
 from homestow.values.ids import SYSTEM, AccountId, RootId
 
 PASSWORD = "correct horse"
@@ -134,6 +134,26 @@ def test_members_are_managed_by_owners(house: House) -> None:
     house.roots.set_member(anna, root, "bert", Rights.OWN)
     house.roots.set_member(bert, root, "anna", Rights.NONE)
     assert house.roots.rights(anna.account, root) is Rights.NONE
+
+
+def test_names_are_not_tried_without_end(house: House) -> None:
+    """S45: an owner who names users there are not is slowed down like somebody who tries passwords; those there are cost nothing,
+    and other owners are not touched."""
+    anna, bert = who(house, "anna"), house.accounts.add("bert", PASSWORD)
+    root = house.roots.own(house.accounts.named("anna")).id
+    for _ in range(25):
+        house.roots.set_member(anna, root, "bert", Rights.READ)
+    for number in range(10):
+        with pytest.raises(NotFound):
+            house.roots.set_member(anna, root, f"guess{number}", Rights.READ)
+    for name in ("guess", "bert"):
+        with pytest.raises(TooManyTries) as refused:
+            house.roots.set_member(anna, root, name, Rights.READ)
+        assert 0 < int(refused.value.facts["retry_after_s"] or 0) <= 15 * 60
+    own = house.roots.own(bert).id
+    house.roots.set_member(who(house, "bert"), own, "anna", Rights.READ)
+    house.clock.ns += 16 * 60 * 1_000_000_000
+    house.roots.set_member(anna, root, "bert", Rights.READ)
 
 
 def test_quotas_of_account_and_root_both_count(house: House) -> None:

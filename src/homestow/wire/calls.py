@@ -160,7 +160,7 @@ CALLS: tuple[Call, ...] = (
     Call("root_members", "GET", "/roots/{root}/members", "Who may see a root.", (_ROOT,), gives=Members, fails=_SEE),
     Call(
         "set_member", "PUT", "/roots/{root}/members", "Give or take rights; owners only.", (_ROOT,), takes=Member,
-        gives=Members, fails=(*_CHANGE,), mutates=True,
+        gives=Members, fails=(*_CHANGE, errors.TooManyTries), mutates=True,
     ),
     Call(
         "changes", "GET", "/roots/{root}/changes", "The feed: latest states since a cursor, waiting for the next.",

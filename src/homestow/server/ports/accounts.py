@@ -118,5 +118,8 @@ class Accounts(Protocol):
     def forgive(self, account_key: str, address_key: str, now_ns: int) -> None:
         """The password was right: forget the account's counter and give the address its try back."""
 
+    def give_back(self, key: str, now_ns: int) -> None:
+        """A try was no guess: the counter gets it back."""
+
     def drop_counters(self, now_ns: int) -> int:
         """Remove counters that say nothing any more; how many."""

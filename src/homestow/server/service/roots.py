@@ -23,10 +23,11 @@ from homestow.server.rules.access import Principal, Rights, require
 from homestow.server.rules.quotas import Quota
 from homestow.server.service.root_stores import OpenStore, RootStores
 from homestow.values.changes import ChangeKind
-from homestow.values.errors import BadRequest, Forbidden, NotFound, RootsOverlap, StorageFailed
+from homestow.values.errors import BadRequest, Forbidden, NotFound, RootsOverlap, StorageFailed, TooManyTries
 from homestow.values.ids import NO_DEVICE, SYSTEM, AccountId, NodeId, RootId
 from homestow.values.nodes import Kind
 from homestow.values.paths import check_name, nfc, numbered
+from homestow.values.words import counted
 
 log = logging.getLogger(__name__)
 
@@ -166,9 +167,10 @@ class Roots(RootStores):
         Raises:
             NotFound: no such root for the caller, or no such user (to an owner only).
             Forbidden: the caller is no owner, or would leave the root without one.
+            TooManyTries: the caller named too many users there are not (S45); fact `retry_after_s`.
         """
         require(self.rights(who.account, root), Rights.OWN)
-        account = self._named(user)
+        account = self._asked(who, user)
         owners = [member.id for member, have in self._accounts.members(root) if have is Rights.OWN]
         if owners == [account.id] and rights is not Rights.OWN:
             raise Forbidden("This is the root's only owner; make somebody else an owner first.")
@@ -343,13 +345,13 @@ class Roots(RootStores):
         try:
             taken = {entry.name for entry in os.scandir(self._files)}
         except OSError as error:
-            raise StorageFailed(f"{self._files} cannot be read: {error.strerror}.") from error
+            raise _own_failed(self._files, error) from error
         name = account.name if account.name not in taken else numbered(f"{account.name}-{account.id}", taken)
         folder = self._files / check_name(name)
         try:
             folder.mkdir(mode=0o700)
         except OSError as error:
-            raise StorageFailed(f"{folder} cannot be made: {error.strerror}.") from error
+            raise _own_failed(folder, error) from error
         return folder
 
     def _own(self) -> Path:
@@ -391,6 +393,23 @@ class Roots(RootStores):
         limits = [quota.limit for quota in self.quotas(row.id)]
         return RootView(row.id, row.name, top.id, rights, top.below, used, min(limits, default=None))
 
+    def _asked(self, who: Principal, user: str) -> Account:
+        """The account somebody else names. Names that nobody has count as tries of a login do (S45).
+
+        A try is counted before the name is looked at, so that those made side by side count; a name that is right gives it back.
+        """
+        if who.account == SYSTEM:
+            return self._named(user)
+        key, now_ns = f"names:{who.account}", self._clock.now_ns()
+        wait_s = self._accounts.count_try((key,), now_ns)
+        if wait_s is not None:
+            raise TooManyTries(
+                f"Too many names that nobody here has; wait {counted(wait_s, 'second')}.", retry_after_s=wait_s
+            )
+        account = self._named(user)
+        self._accounts.give_back(key, now_ns)
+        return account
+
     def _named(self, user: str) -> Account:
         account = self._accounts.account_named(user)
         if account is None:
@@ -400,3 +419,10 @@ class Roots(RootStores):
 
 def _within(inner: str, outer: str) -> bool:
     return inner == outer or inner.startswith(outer.rstrip("/") + "/")
+
+
+def _own_failed(folder: Path, error: OSError) -> StorageFailed:
+    """A folder for somebody's own files cannot be made; which one is for the log and the operator (S34)."""
+    reason = f"{folder}: {error.strerror}"
+    log.error("an own folder cannot be made", extra={"reason": reason})
+    return StorageFailed("A folder for your files cannot be made; the server's log says why.").because(reason)

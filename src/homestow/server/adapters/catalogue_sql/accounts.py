@@ -177,11 +177,19 @@ class SqlAccounts:
         """The password was right."""
         with self._writing() as run:
             run.execute("DELETE FROM tries WHERE key = ?", (account_key,))
-            counter = throttle.give_back(self._counter(run, address_key), now_ns)
-            if counter.tries:
-                _save_counter(run, address_key, counter)
-            else:
-                run.execute("DELETE FROM tries WHERE key = ?", (address_key,))
+            self._give_back(run, address_key, now_ns)
+
+    def give_back(self, key: str, now_ns: int) -> None:
+        """A try was no guess."""
+        with self._writing() as run:
+            self._give_back(run, key, now_ns)
+
+    def _give_back(self, run: sqlite3.Connection, key: str, now_ns: int) -> None:
+        counter = throttle.give_back(self._counter(run, key), now_ns)
+        if counter.tries:
+            _save_counter(run, key, counter)
+        else:
+            run.execute("DELETE FROM tries WHERE key = ?", (key,))
 
     def drop_counters(self, now_ns: int) -> int:
         """Remove counters that say nothing any more."""
