@@ -64,6 +64,17 @@ def test_trees_come_back_as_they_were(reopen: Open) -> None:
     assert saved.remote == {9: THEIRS, 8: None}
 
 
+def test_what_may_have_been_brought_is_kept(reopen: Open) -> None:
+    """What the server showed before its latest news comes back, also that a node was gone, until it is dropped."""
+    state = reopen()
+    state.begin_life(LIFE, TreeChanges())
+    state.save(TreeChanges(earlier=[(9, THEIRS), (8, None)]), "cursor")
+    state = reopen()
+    assert state.load().earlier == {9: THEIRS, 8: None}
+    state.save(TreeChanges(earlier_dropped=[8]))
+    assert reopen().load().earlier == {9: THEIRS}
+
+
 def test_dropped_rows_are_gone(reopen: Open) -> None:
     """What a later save drops or replaces is so after opening again; the cursor stays without a new one."""
     state = reopen()

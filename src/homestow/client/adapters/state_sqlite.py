@@ -48,6 +48,12 @@ _MIGRATIONS: tuple[str, ...] = (
     );
     """,
     "CREATE TABLE passed (id INTEGER PRIMARY KEY, parent INTEGER NOT NULL, name TEXT NOT NULL, code TEXT NOT NULL);",
+    """
+    CREATE TABLE earlier (
+        id INTEGER PRIMARY KEY, gone INTEGER NOT NULL, parent INTEGER, name TEXT, folder INTEGER, size INTEGER,
+        digest TEXT, rev INTEGER, change INTEGER, mtime_ns INTEGER
+    );
+    """,
 )
 """Entry k brings schema k to k + 1; released entries never change."""
 
@@ -56,6 +62,8 @@ SCHEMA = len(_MIGRATIONS)
 _PUT_SYNCED = "INSERT OR REPLACE INTO synced VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _PUT_LOCAL = "INSERT OR REPLACE INTO local VALUES (?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _PUT_REMOTE = "INSERT OR REPLACE INTO remote VALUES (?, 0, ?, ?, ?, ?, ?, ?, ?, ?)"
+_PUT_EARLIER = "INSERT OR REPLACE INTO earlier VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_GONE = (None,) * 8
 _MARK_LOCAL = "INSERT OR REPLACE INTO local (id, gone) VALUES (?, 1)"
 _MARK_REMOTE = "INSERT OR REPLACE INTO remote (id, gone) VALUES (?, 1)"
 
@@ -161,7 +169,10 @@ class SqliteState:
             row[0]: None if row[1] else RemoteItem._make(row[2:]) for row in self._db.execute("SELECT * FROM remote")
         }
         passed = {row[0]: Passed._make(row[1:]) for row in self._db.execute("SELECT * FROM passed")}
-        return Saved(life, facts.get("cursor"), synced, local, remote, passed)
+        earlier = {
+            row[0]: None if row[1] else RemoteItem._make(row[2:]) for row in self._db.execute("SELECT * FROM earlier")
+        }
+        return Saved(life, facts.get("cursor"), synced, local, remote, passed, earlier)
 
     def save(self, changes: TreeChanges, cursor: str | None = None) -> None:
         """See `State.save`."""
@@ -177,7 +188,7 @@ class SqliteState:
         with self._whole() as db:
             for statement in (
                 "DELETE FROM synced", "DELETE FROM local", "DELETE FROM remote", "DELETE FROM uploads",
-                "DELETE FROM downloads", "DELETE FROM sent", "DELETE FROM facts", "DELETE FROM passed",
+                "DELETE FROM downloads", "DELETE FROM sent", "DELETE FROM facts", "DELETE FROM passed", "DELETE FROM earlier",
             ):  # fmt: skip
                 db.execute(statement)
             facts = (("epoch", life.epoch), ("root", str(life.root)), ("top", str(life.top)))
@@ -205,6 +216,10 @@ class SqliteState:
         if changes.passed:
             rows = ((node, *passed) for node, passed in changes.passed)
             db.executemany("INSERT OR REPLACE INTO passed VALUES (?, ?, ?, ?)", rows)
+        if changes.earlier_dropped:
+            db.executemany("DELETE FROM earlier WHERE id = ?", ((node,) for node in changes.earlier_dropped))
+        if changes.earlier:
+            db.executemany(_PUT_EARLIER, ((node, was is None, *(was or _GONE)) for node, was in changes.earlier))
 
     # --- transfers ----------------------------------------------------------------------------------------------------
 

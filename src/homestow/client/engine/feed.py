@@ -38,6 +38,7 @@ def take_nodes(trees: Trees, nodes: Iterable[Node]) -> int:
             passed = passed_over(trees.top, node)
             trees.set_passed(node.id, passed)
             if passed is None and (item := remote_item(node)) != known:
+                trees.keep_earlier(node.id)
                 trees.set_there(node.id, item)
                 news += 1
     return news
@@ -45,9 +46,9 @@ def take_nodes(trees: Trees, nodes: Iterable[Node]) -> int:
 
 def drop_there(trees: Trees, item: int) -> None:
     """The server does not have the item any more, nor what was in it."""
-    for below in list(trees.all_there(item)):
-        trees.set_there(below, None)
-    trees.set_there(item, None)
+    for gone in [*trees.all_there(item), item]:
+        trees.keep_earlier(gone)
+        trees.set_there(gone, None)
 
 
 _REASONS = {

@@ -119,11 +119,13 @@ class TreeChanges:
     remote_dropped: list[int] = field(default_factory=list)
     passed: list[tuple[int, Passed]] = field(default_factory=list)
     passed_dropped: list[int] = field(default_factory=list)
+    earlier: list[tuple[int, RemoteItem | None]] = field(default_factory=list)
+    earlier_dropped: list[int] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return bool(
             self.synced or self.synced_dropped or self.local or self.local_dropped or self.remote or self.remote_dropped
-            or self.passed or self.passed_dropped
+            or self.passed or self.passed_dropped or self.earlier or self.earlier_dropped
         )  # fmt: skip
 
 
@@ -134,8 +136,8 @@ class Trees:
     """
 
     __slots__ = (
-        "_below", "_dirty_local", "_dirty_passed", "_dirty_remote", "_dirty_synced", "_local_in", "_remote_in", "local",
-        "next_new", "passed", "remote", "renamed", "synced", "top",
+        "_below", "_dirty_earlier", "_dirty_local", "_dirty_passed", "_dirty_remote", "_dirty_synced", "_local_in",
+        "_remote_in", "earlier", "local", "next_new", "passed", "remote", "renamed", "synced", "top",
     )  # fmt: skip
 
     def __init__(
@@ -145,6 +147,7 @@ class Trees:
         local: dict[int, LocalItem | None] | None = None,
         remote: dict[int, RemoteItem | None] | None = None,
         passed: dict[int, Passed] | None = None,
+        earlier: dict[int, RemoteItem | None] | None = None,
     ) -> None:
         self.top = top
         self.synced: dict[int, SyncedItem] = {} if synced is None else synced
@@ -152,6 +155,8 @@ class Trees:
         self.remote: dict[int, RemoteItem | None] = {} if remote is None else remote
         self.passed: dict[int, Passed] = {} if passed is None else passed
         """Nodes that are in none of the trees, by id (R16)."""
+        self.earlier: dict[int, RemoteItem | None] = {} if earlier is None else earlier
+        """What the server showed, and the disk may have got, before the news that `remote` holds; see `engine.earlier`."""
         self.next_new = min(0, min(self.local, default=0)) - 1
         """The next free id for an item that the server does not have."""
         self.renamed: dict[int, int] = {}
@@ -163,6 +168,7 @@ class Trees:
         self._dirty_local: set[int] = set()
         self._dirty_remote: set[int] = set()
         self._dirty_passed: set[int] = set()
+        self._dirty_earlier: set[int] = set()
         below = self._below
         for item in self.synced.values():
             if (kids := below.get(item.parent)) is None:
@@ -317,6 +323,17 @@ class Trees:
             self.passed[node] = passed
         self._dirty_passed.add(node)
 
+    def keep_earlier(self, node: int) -> None:
+        """News of a node are about to be taken: what differed before is kept, unless something older is kept already."""
+        if node in self.remote and node not in self.earlier:
+            self.earlier[node] = self.remote[node]
+            self._dirty_earlier.add(node)
+
+    def drop_earlier(self) -> None:
+        """What the disk got is known for all nodes."""
+        self._dirty_earlier.update(self.earlier)
+        self.earlier.clear()
+
     def set_synced(self, item: int, base: SyncedItem | None) -> None:
         """Say what both agree on; what each side shows stays as it is, told as differences from the new base."""
         mine, theirs = self.here(item), self.there(item)
@@ -432,8 +449,13 @@ class Trees:
                 changes.passed_dropped.append(node)
             else:
                 changes.passed.append((node, passed))
+        for node in self._dirty_earlier:
+            if node in self.earlier:
+                changes.earlier.append((node, self.earlier[node]))
+            else:
+                changes.earlier_dropped.append(node)
         self._dirty_synced, self._dirty_local, self._dirty_remote = set(), set(), set()
-        self._dirty_passed = set()
+        self._dirty_passed, self._dirty_earlier = set(), set()
         return changes
 
 

@@ -30,6 +30,7 @@ class Saved(NamedTuple):
     local: dict[int, LocalItem | None]
     remote: dict[int, RemoteItem | None]
     passed: dict[int, Passed]
+    earlier: dict[int, RemoteItem | None]
 
 
 class OpenUpload(NamedTuple):

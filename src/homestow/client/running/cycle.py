@@ -80,7 +80,8 @@ class Cycle:
     ) -> None:
         self.progress = progress or Progress(clock)
         saved = state.load()
-        trees = Trees(saved.life.top if saved.life else 0, saved.synced, saved.local, saved.remote, saved.passed)
+        top = saved.life.top if saved.life else 0
+        trees = Trees(top, saved.synced, saved.local, saved.remote, saved.passed, saved.earlier)
         self._work = Work(tree, remote, state, trees, clock, chance, workers, device, self.progress, stop)
         self._looking = Looking(self._work)
         self._news = News(self._work, saved.life, saved.cursor, self._looking.forget)
@@ -184,6 +185,7 @@ class Cycle:
         self._looking.look(hints)
         self._drop_stale_uploads()
         self._news.recognise_own()
+        self._news.recognise_placed()
         work.remember()
         for _ in range(ROUNDS):
             chosen = self._plan()
@@ -277,6 +279,7 @@ class Cycle:
             work.tree.check_root()
             self._looking.look_at(folders)
         self._news.recognise_own()
+        self._news.recognise_placed()
 
     def _hot(self) -> set[int]:
         """Files that changed so short a time ago that they may still be written (R19)."""

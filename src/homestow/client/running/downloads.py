@@ -107,13 +107,13 @@ class Downloads:
         """Put a fetched pack on disk: new files together, replaced ones each."""
         work = self._work
         new: list[tuple[_File, Digest, LocalPath, bytes]] = []
-        size = 0
+        fetched: list[tuple[_File, Digest, bytes]] = []
         for node, content in got:
-            file = files[node]
-            try:
+            with work.answering(node):
                 data = value_of(content)
-                digest = _checked(file, len(data), Digest(blake3(data).hexdigest()))
-                size += len(data)
+                fetched.append((files[node], _checked(files[node], len(data), Digest(blake3(data).hexdigest())), data))
+        for file, digest, data in self._with_digests(fetched):
+            try:
                 if file.expect is None:
                     name = self._conflict_name(file, sha256(data).hexdigest()) if file.conflict else None
                     new.append((file, digest, self._path(file, name), data))
@@ -131,7 +131,23 @@ class Downloads:
                 except CloudError as error:
                     work.failed(file.item, error)
         if got:
+            size = sum(len(data) for _, _, data in fetched)
             work.progress.small(files[got[-1][0]].theirs.name, len(got), size)
+
+    def _with_digests(self, fetched: list[tuple[_File, Digest, bytes]]) -> list[tuple[_File, Digest, bytes]]:
+        """What is about to be put on disk can be told from an edit if we die before it is remembered, and the server has
+        other content by then (`engine.earlier`): a digest that only we know is remembered first."""
+        known = [(self._with_digest(file, digest), digest, data) for file, digest, data in fetched]
+        if any(file.theirs.digest is None for file, _, _ in fetched):
+            self._work.remember()
+        return known
+
+    def _with_digest(self, file: _File, digest: Digest) -> _File:
+        if file.theirs.digest is not None:
+            return file
+        theirs = file.theirs._replace(digest=digest)
+        self._work.trees.set_there(file.item, theirs)
+        return file._replace(theirs=theirs)
 
     def _replace(self, file: _File, digest: Digest, data: bytes) -> None:
         work = self._work
@@ -216,6 +232,9 @@ class Downloads:
                 if not isinstance(outcome, tuple):
                     work.progress.end(file.item, done=False)
             try:
+                if file.theirs.digest is None:
+                    file = self._with_digest(file, digest)
+                    work.remember()
                 name = self._conflict_name(file, receiving.sha256()) if file.conflict else None
                 stamp = receiving.put(self._path(file, name))
             finally:

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Iterable
 
+from homestow.client.engine.earlier import agree_as_brought, unread
 from homestow.client.engine.feed import drop_there, missing_there, take_nodes
 from homestow.client.engine.settle import settle
 from homestow.client.engine.steps import Replace
 from homestow.client.engine.trees import Passed, Trees
+from homestow.client.ports.localtree import LocalTrouble
 from homestow.client.ports.remote import RemoteRoot
 from homestow.client.ports.state import Life
 from homestow.client.running.progress import Doing
+from homestow.client.running.reading import digest_of
 from homestow.client.running.work import Work
 from homestow.values.changes import Cursor, parse_cursor
 from homestow.values.errors import BadName, BadRequest, CloudError, CursorGone, NotFound
@@ -191,3 +194,20 @@ class News:
                     break
         if done:
             work.state.drop_sent(done)
+
+    def recognise_placed(self) -> None:
+        """What we brought to disk without remembering it, and the server changed since, is agreed as it was brought.
+
+        Call after a look at the disk.
+        """
+        work, trees = self._work, self._work.trees
+        if not trees.earlier:
+            return
+        for item, mine in unread(trees):
+            work.check_stop()
+            try:
+                digest = digest_of(work.tree, work.path(item), mine.stamp, work.check_stop)
+            except LocalTrouble:
+                continue  # whoever reads it next will say why
+            trees.set_here(item, mine._replace(digest=digest))
+        agree_as_brought(trees)
