@@ -13,6 +13,7 @@ from tests.unit.sync_rig import Computer, at, settle
 
 from homestow.client.adapters.clock_memory import Killed, SimClock
 from homestow.client.adapters.remote_memory import MemoryServer
+from homestow.client.ports.localtree import LocalPath, Reading
 from homestow.client.ports.remote import Feed, Remote, TreePart
 
 SMALL, LARGE = 100, 2000
@@ -205,3 +206,29 @@ def test_an_edit_here_is_still_an_edit(home: Home) -> None:
     files = home.one.files()
     assert files == home.other.files()
     assert sorted(map(str, files.values())) == sorted(map(str, (b"mine", b"theirs", b"stays")))
+
+
+def test_a_file_that_changes_while_it_is_read_stops_nothing(home: Home) -> None:
+    """Whether it is what was placed cannot be told, so it counts as an edit; others go on (R21)."""
+    home.other.write("f", "0" * SMALL)
+    settle(home.other, home.one)
+    home.other.write("f", "1" * SMALL)
+    home.other.sync()
+    home.die_after("put")
+    home.other.write("f", "2" * SMALL)
+    home.other.write("g", "3")
+    home.other.sync()
+    opened, edits = home.one.tree.open, iter(["4" * SMALL])
+
+    def edited(path: LocalPath) -> Reading:
+        reading = opened(path)
+        for text in edits:
+            home.one.write("f", text)
+        return reading
+
+    setattr(home.one.tree, "open", edited)  # noqa: B010
+    settle(home.other, home.one)
+    files = home.one.files()
+    assert files == home.other.files()
+    assert files["g"] == b"3"
+    assert {b"2" * SMALL, b"4" * SMALL} <= set(files.values())

@@ -7,7 +7,7 @@ from homestow.client.engine.feed import drop_there, missing_there, take_nodes
 from homestow.client.engine.settle import settle
 from homestow.client.engine.steps import Replace
 from homestow.client.engine.trees import Passed, Trees
-from homestow.client.ports.localtree import LocalTrouble
+from homestow.client.ports.localtree import LocalChanged, LocalTrouble
 from homestow.client.ports.remote import RemoteRoot
 from homestow.client.ports.state import Life
 from homestow.client.running.progress import Doing
@@ -207,7 +207,7 @@ class News:
             work.check_stop()
             try:
                 digest = digest_of(work.tree, work.path(item), mine.stamp, work.check_stop)
-            except LocalTrouble:
+            except (LocalChanged, LocalTrouble):
                 continue  # whoever reads it next will say why
             trees.set_here(item, mine._replace(digest=digest))
         agree_as_brought(trees)
