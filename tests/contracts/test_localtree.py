@@ -355,6 +355,26 @@ class TestReading:
         assert not reading.still()
         reading.close()
 
+    def test_many_small_files_at_once(self, world: World) -> None:
+        """Many files are read whole in order, and one that is not as seen stops no other (R19)."""
+        world.mkdir(("d",))
+        contents = {
+            ("d", "a"): b"one",
+            ("d", "gone"): b"x",
+            ("empty",): b"",
+            ("d", "edited"): b"old",
+            ("b",): b"two" * 9,
+        }
+        for path, content in contents.items():
+            world.write(path, content)
+        files = [(path, stamp(world, *path)) for path in contents]
+        world.remove(("d", "gone"))
+        world.write(("d", "edited"), b"newer")
+        files += [(("d",), stamp(world, "d")), (("nowhere", "f"), files[0][1])]
+        a, gone, empty, edited, b, folder, nowhere = world.tree.read_small(files)
+        assert (a, empty, b) == (b"one", b"", b"two" * 9)
+        assert all(isinstance(each, LocalChanged) for each in (gone, edited, folder, nowhere))
+
     def test_only_files_are_opened(self, world: World) -> None:
         """Nothing, a folder and a symlink are `LocalChanged`; a symlink is never followed (R25)."""
         world.mkdir(("d",))

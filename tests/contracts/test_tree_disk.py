@@ -125,6 +125,46 @@ def test_a_fifo_in_the_last_moment_blocks_nothing(tree: RacedTree, root: Path) -
 # --- identity ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("how", ["edited", "replaced", "removed"])
+def test_a_small_file_that_changes_while_it_is_read(
+    tree: RacedTree, root: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """Bytes read of a file of which anything happened meanwhile are not given, also when its size is the same (R19)."""
+    file = root / "f"
+    file.write_bytes(b"old")
+    expect = stamp(tree, "f")
+    read = os.pread
+
+    def and_then(fd: int, size: int, offset: int) -> bytes:
+        content = read(fd, size, offset)
+        match how:
+            case "edited":
+                file.write_bytes(b"new")
+            case "replaced":
+                save(file, b"new")
+            case _:
+                file.unlink()
+        return content
+
+    monkeypatch.setattr(os, "pread", and_then)
+    (result,) = tree.read_small([(("f",), expect)])
+    assert isinstance(result, LocalChanged)
+
+
+def test_small_files_are_never_read_past_what_they_may_be(tree: RacedTree, root: Path, tmp_path: Path) -> None:
+    """In the place of a file: a FIFO is not opened, a symlink not followed, also not one in the place of its folder (S05)."""
+    (root / "d").mkdir()
+    (root / "d" / "f").write_bytes(b"one")
+    (root / "g").write_bytes(b"two")
+    inside, outside = stamp(tree, "d", "f"), stamp(tree, "g")
+    shutil.move(root / "d", tmp_path / "d")
+    (root / "d").symlink_to(tmp_path / "d")
+    (root / "g").unlink()
+    os.mkfifo(root / "g")
+    results = tree.read_small([(("d", "f"), inside), (("g",), outside)])
+    assert all(isinstance(result, LocalChanged) for result in results)
+
+
 def test_an_inode_given_anew_is_another_file(tree: RacedTree, root: Path) -> None:
     """SC-069, R1: a new file or folder is never taken for one that was removed, though the system gives it the same inode."""
     for make, remove in ((Path.touch, Path.unlink), (Path.mkdir, Path.rmdir)):

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from homestow.client.adapters.disk import batch, publish
+from homestow.client.adapters.disk import batch, publish, together
 from homestow.client.adapters.disk.files import READ_FLAGS, DiskReading, DiskStaging, within_clock
 from homestow.client.adapters.disk.folders import open_folder, spot
 from homestow.client.adapters.disk.found import found_of
@@ -234,6 +234,10 @@ class DiskTree:
             for handle in (fd, folder):
                 if handle >= 0:
                     os.close(handle)
+
+    def read_small(self, files: list[tuple[LocalPath, Stamp]]) -> list[bytes | CloudError]:
+        """Many small files, each whole and as seen."""
+        return together.read_small(self._private.stamps, self._top, files, self._check_path)
 
     # --- receiving -----------------------------------------------------------------------------------------------------
 

@@ -148,6 +148,20 @@ class SimTree:
             raise LocalTrouble(f"{'/'.join(path)!r}: permission denied.", errno=errno.EACCES)
         return _Reading(self, path, inode)
 
+    def read_small(self, files: list[tuple[LocalPath, Stamp]]) -> list[bytes | CloudError]:
+        """Many small files, each whole and as seen."""
+        return [self._read_small(path, expect) for path, expect in files]
+
+    def _read_small(self, path: LocalPath, expect: Stamp) -> bytes | CloudError:
+        try:
+            reading = self.open(path)
+            content = reading.read_at(0, expect.size) if reading.stamp == expect else b""
+            if len(content) == expect.size and reading.stamp == expect and reading.still():
+                return content
+        except (LocalChanged, LocalTrouble) as error:
+            return error
+        return LocalChanged(f"{'/'.join(path)!r} changes while it is read.")
+
     def stage(self, key: str, size: int) -> Staging:
         """A staging file; the one of an earlier run when it has that size."""
         path = (PRIVATE, key)

@@ -146,6 +146,9 @@ class LocalTree(Protocol):
             LocalChanged: something else is there, also when it came in the last moment (what was there stays, SC-033).
         """
 
+    def read_small(self, files: list[tuple[LocalPath, Stamp]]) -> list[bytes | CloudError]:
+        """The bytes of many small files that are as their stamps say and stood still while they were read; one result each."""
+
     def put_small(self, files: list[tuple[LocalPath, bytes, int]]) -> list[Stamp | CloudError]:
         """Publish many new small files (path, content, mtime_ns) at free names, made durable together; one result each."""
 

@@ -50,25 +50,6 @@ def read_whole(tree: LocalTree, path: LocalPath, expect: Stamp, check: Callable[
         reading.close()
 
 
-def read_small(tree: LocalTree, path: LocalPath, expect: Stamp) -> bytes:
-    """A small file's bytes.
-
-    Raises:
-        LocalChanged: it is not as `expect` says, or changed while it was read.
-    """
-    reading = opened(tree, path, expect)
-    try:
-        content = reading.read_at(0, expect.size) if expect.size else b""
-        if len(content) != expect.size:
-            content += reading.read_at(len(content), expect.size - len(content))
-        ensure_still(reading, path)
-        if len(content) != expect.size:
-            raise LocalChanged(f"{path[-1]} changes while it is read.")
-    finally:
-        reading.close()
-    return content
-
-
 def digest_of(tree: LocalTree, path: LocalPath, expect: Stamp, check: Callable[[], None]) -> Digest:
     """BLAKE3 of a file that stood still.
 

@@ -4,7 +4,7 @@ Packs are read and hashed by the control thread while workers send the packs bef
 remembering overlap. Of larger files a few go at once, of very large ones several blocks.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ from homestow.client.engine.trees import LocalItem, agreed
 from homestow.client.ports.localtree import LocalChanged, LocalPath, Reading
 from homestow.client.ports.remote import SmallFile, UploadState
 from homestow.client.ports.state import OpenUpload, Sent
-from homestow.client.running.reading import ensure_still, opened, read_small
+from homestow.client.running.reading import ensure_still, opened
 from homestow.client.running.work import Work, in_packs, value_of
 from homestow.values.digests import BLOCK_SIZE, Digest
 from homestow.values.errors import CloudError, DigestMismatch, NotFound, PathTaken, Stale, UploadGone
@@ -52,26 +52,43 @@ class Uploads:
     def run(self, steps: Sequence[UploadNew | UploadContent]) -> None:
         """Send what the steps say, small files first."""
         work = self._work
-        files: dict[int, _File] = {}
+        limits = work.remote.limits
+        most = min(SMALL_BYTES, limits.pack_file_bytes, limits.pack_bytes)
+        sizes: dict[int, int] = {}
         for step in steps:
             item = work.trees.now(step.item)
             with work.answering(item):
-                mine = work.here(item)
-                parent = work.trees.now(mine.parent)
-                rev = None if item < 0 else work.there(item).rev
-                if parent > 0 or rev is not None:
-                    files[item] = _File(item, work.path(item), mine, parent, rev)
-        limits = work.remote.limits
-        most = min(SMALL_BYTES, limits.pack_file_bytes, limits.pack_bytes)
-        small = [(file.item, file.mine.size) for file in files.values() if file.mine.size <= most]
+                sizes[item] = work.here(item).size
+        small = [(item, size) for item, size in sizes.items() if size <= most]
         self._cancel_stale({item for item, _ in small})
-        self._run_small(files, small)
-        rest = [file for file in files.values() if file.mine.size > most]
+        self._run_small(small)
+        rest = self._files(item for item, size in sizes.items() if size > most)
         self._run_blocks([file for file in rest if file.mine.size <= ALONE_BYTES])
         for file in rest:
             if file.mine.size > ALONE_BYTES:
                 self._run_alone(file)
                 self._remember()
+
+    def _files(self, items: Iterable[int]) -> list[_File]:
+        """The items as files to send; what cannot be sent now is noted or left out."""
+        work, trees = self._work, self._work.trees
+        folders: dict[int, LocalPath | None] = {trees.top: ()}
+        files: list[_File] = []
+        for item in items:
+            try:
+                mine = work.here(item)
+                parent = trees.now(mine.parent)
+                rev = None if item < 0 else work.there(item).rev
+                if parent < 0 and rev is None:
+                    continue
+                if mine.parent not in folders:
+                    folders[mine.parent] = trees.path_here(mine.parent)
+                if (folder := folders[mine.parent]) is None:
+                    raise LocalChanged("It is not there any more.")
+                files.append(_File(item, (*folder, mine.spelled), mine, parent, rev))
+            except CloudError as error:
+                work.failed(item, error)
+        return files
 
     def _cancel_stale(self, items: set[int]) -> None:
         """A file that shrank to a small one may have left an upload behind (SC-135)."""
@@ -82,14 +99,14 @@ class Uploads:
 
     # --- packs --------------------------------------------------------------------------------------------------------
 
-    def _run_small(self, files: dict[int, _File], small: list[tuple[int, int]]) -> None:
+    def _run_small(self, small: list[tuple[int, int]]) -> None:
         work, limits = self._work, self._work.remote.limits
         packs = in_packs(small, min(PACK_FILES, limits.pack_files), min(PACK_BYTES, limits.pack_bytes))
 
         def send(pack: list[tuple[_File, SmallFile]]) -> list[Node | CloudError]:
             return work.remote.put_small([content for _, content in pack])
 
-        for pack, outcome in work.workers.run(send, self._read_packs(files, packs)):
+        for pack, outcome in work.workers.run(send, self._read_packs(packs)):
             if isinstance(outcome, CloudError):
                 for file, _ in pack:
                     work.failed(file.item, outcome)
@@ -105,19 +122,18 @@ class Uploads:
             self._remember()
             work.check_stop()
 
-    def _read_packs(
-        self, files: dict[int, _File], packs: Iterator[list[int]]
-    ) -> Iterator[list[tuple[_File, SmallFile]]]:
+    def _read_packs(self, packs: Iterator[list[int]]) -> Iterator[list[tuple[_File, SmallFile]]]:
+        """The packs, each looked for and read when it is its turn: the server is at work on those before it meanwhile."""
         work = self._work
         for items in packs:
+            files = self._files(items)
             pack: list[tuple[_File, SmallFile]] = []
-            for item in items:
-                file = files[item]
-                try:
-                    content = read_small(work.tree, file.path, file.mine.stamp)
+            contents = work.tree.read_small([(file.path, file.mine.stamp) for file in files])
+            for file, content in zip(files, contents, strict=True):
+                if isinstance(content, CloudError):
+                    work.failed(file.item, content)
+                else:
                     pack.append((file, _small(file, content)))
-                except CloudError as error:
-                    work.failed(item, error)
             work.check_stop()
             if pack:
                 offer(work, [(file, content.digest) for file, content in pack])
