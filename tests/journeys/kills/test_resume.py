@@ -266,6 +266,7 @@ def orders(trial: Trial) -> dict[str, Callable[[Client, str], object]]:
         "finish_upload": lambda c, key: c.call("finish_upload", Node, api.Finish(), upload=upload.id, key=key),
         "put_pack": lambda c, key: c.call("put_pack", api.PackResults, content=pack, root=root, key=key),
         "empty_trash": lambda c, key: c.call("empty_trash", api.Emptied, root=root, key=key),
+        "add_share": lambda c, key: c.call("add_share", api.SharedLink, api.NewShare(node=folder.id), key=key),
     }
 
 
