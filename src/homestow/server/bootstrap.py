@@ -297,7 +297,9 @@ class Server:
         feed = add_routes(router, bench)
         desk = Desk(self._house.isync, border, settings.public_url)
         add_isync(router, desk)
-        server = HttpServer(router, proxies=settings.trusted_proxies, express=first_of(SmallContents(bench), SmallThumbs(desk)))
+        server = HttpServer(
+            router, proxies=settings.trusted_proxies, express=first_of(SmallContents(bench), SmallThumbs(desk))
+        )
         try:
             address = await server.listen_tcp(host, port, tls=tls)
             await server.listen_unix(self._house.folder.socket)
