@@ -300,7 +300,21 @@ def _many_logins(path: str, message: dict[str, str], user: str | None) -> Fail:
     return make
 
 
+def _many_names(rig: Rig) -> Answer:
+    """Somebody who owns the root for a while asks for people nobody knows (S45)."""
+    ada = rig.account("ada")
+    rig.roots.give(rig.root, ada, Rights.OWN)
+    try:
+        for _ in range(12):
+            body = {"user": fresh("nobody"), "rights": "read"}
+            answer = rig.ask("PUT", f"/roots/{rig.root}/members", body, user="ada")
+        return answer
+    finally:
+        rig.roots.give(rig.root, ada, Rights.NONE)
+
+
 FAILURES: dict[tuple[str, str], Fail] = {
+    ("set_member", "too-many-tries"): _many_names,
     ("shares", "not-found"): lambda rig: rig.ask("GET", f"/shares?root={UNKNOWN}"),
     ("shares", "forbidden"): lambda rig: rig.ask("GET", f"/shares?root={rig.root}", user="ben"),
     ("add_share", "not-found"): lambda rig: rig.ask("POST", "/shares", {"node": UNKNOWN}),
