@@ -78,6 +78,62 @@ def test_S18_what_can_be_read_in_two_ways_is_read_in_none(shared: Rig, kind: str
     assert name not in shared.names()
 
 
+@pytest.mark.parametrize("kind", REFUSED)
+def test_S18_the_express_lane_takes_nothing_that_is_refused(shared: Rig, kind: str) -> None:
+    """The same in one segment with nothing behind it, when plain requests are taken at once; what follows is never answered."""
+    headers, body = REFUSED[kind]
+    _warm(shared)
+    name, taken = fresh("smuggled"), shared.taken
+    got = b""
+    with socket.create_connection((shared.host, shared.port), timeout=20) as sock:
+        try:
+            sock.sendall(_put_head(shared, name) + headers + b"\r\n\r\n" + body)
+            sock.sendall(BEHIND)
+            while part := sock.recv(65536):
+                got += part
+        except ConnectionError:
+            pass
+    assert statuses(got) in ([400], []), got
+    assert shared.taken == taken
+    shared.quiet()
+    assert name not in shared.names()
+
+
+def test_S18_a_request_inside_a_body_is_a_body_on_the_express_lane(shared: Rig) -> None:
+    """A body that looks like requests is stored by its length, and what comes next on the connection is answered as such."""
+    _warm(shared)
+    content, name, taken = BEHIND * 2, fresh("looks-like-a-request"), shared.taken
+    got = b""
+    with socket.create_connection((shared.host, shared.port), timeout=20) as sock:
+        sock.sendall(_put_head(shared, name) + f"Content-Length: {len(content)}\r\n\r\n".encode() + content)
+        while b"}" not in got:
+            got += sock.recv(65536)
+        sock.sendall(BEHIND)
+        while part := sock.recv(65536):
+            got += part
+    assert statuses(got) == [201, 200]
+    assert shared.taken == taken + 1
+    assert shared.read(shared.ask("GET", f"/roots/{shared.root}/path?path={name}").node.id) == content
+
+
+def _put_head(rig: Rig, name: str) -> bytes:
+    return (
+        f"PUT {PREFIX}/nodes/{rig.top}/files?name={name} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {rig.token('anna')}\r\n"
+    ).encode()
+
+
+def _warm(rig: Rig) -> None:
+    """Ask until plain requests are taken at once."""
+    before = rig.taken
+    for _ in range(50):
+        with socket.create_connection((rig.host, rig.port), timeout=20) as sock:
+            sock.sendall(_put_head(rig, fresh("warm")) + b"Content-Length: 1\r\n\r\nx")
+            assert b" 201 " in sock.recv(65536)
+        if rig.taken > before:
+            return
+    raise AssertionError("the express lane took nothing")
+
+
 @pytest.mark.parametrize(
     "head, expected",
     [

@@ -1,12 +1,14 @@
 """A program over a server core that persists a little of everything, and the judge of what must be there after a crash."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.unit.core_world import World
 
 from homestow.server.ports.content import EntryKind
 from homestow.server.service.recovery import sweep_staging
+from homestow.server.service.small_files import SmallFile
 from homestow.server.service.uploads import Begin
 from homestow.values.errors import NotFound
 from homestow.values.ids import NodeId
@@ -21,6 +23,12 @@ class Acks:
 
     def __call__(self, fact: str) -> None:
         os.write(self._fd, f"{fact}\n".encode())
+
+
+def _told_small(ack: Acks, files: Sequence[SmallFile]) -> None:
+    for file in files:
+        assert file.node is not None
+        ack(f"content {file.node.id} 1 {file.body.decode()}")
 
 
 def program(world: World, ack: Acks) -> None:
@@ -45,6 +53,8 @@ def program(world: World, ack: Acks) -> None:
     items = [(PackItem(size=6, mtime_ns=5, parent=inner.id, name=f"p{at}"), f"pack {at}".encode()) for at in range(4)]
     for at, outcome in enumerate(core.whole.put_pack(anna, world.root, items)):
         ack(f"content {outcome.result().id} 1 pack {at}")
+    small = [core.whole.small_file(anna, inner.id, f"s{at}", f"small {at}".encode(), mtime_ns=5) for at in range(3)]
+    core.whole.put_small(small, lambda files: _told_small(ack, files))
     core.files.move(anna, folder.id, top, "renamed")
     ack(f"place {folder.id} renamed")
     core.files.move(anna, one.id, folder.id, "moved.txt")

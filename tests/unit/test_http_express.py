@@ -2,9 +2,13 @@
 
 import pytest
 
-from homestow.server.fronts.http.express import MAX_HEAD, answer, recognise
+from homestow.server.fronts.http.express import MAX_BODY, MAX_HEAD, answer, recognise, recognise_put
 
 SIMPLE = b"GET /api/v1/nodes/7/content HTTP/1.1\r\nHost: home:5000\r\nAuthorization: Bearer abc\r\n\r\n"
+PUT = (
+    b"PUT /api/v1/nodes/7/files?name=a%20b+c HTTP/1.1\r\nHost: home:5000\r\nAuthorization: Bearer abc\r\n"
+    b"Content-Length: 5\r\n\r\nhello"
+)
 
 
 def test_a_simple_request_is_recognised() -> None:
@@ -80,6 +84,84 @@ def test_a_plain_query_is_recognised() -> None:
 def test_everything_else_goes_the_ordinary_way(data: bytes) -> None:
     """A body, a range, a condition, a second request, or anything malformed is not for this lane (S18)."""
     assert recognise(data) is None
+
+
+def test_a_simple_put_is_recognised() -> None:
+    """Path, query as it came, each header by its lower-case name, and all of the body."""
+    found = recognise_put(PUT)
+
+    assert found is not None
+    assert (found.path, found.query, found.body) == (b"/api/v1/nodes/7/files", b"name=a%20b+c", b"hello")
+    assert found.headers[b"content-length"] == b"5"
+
+
+def test_a_body_may_be_empty_or_look_like_a_request() -> None:
+    """Its length alone says where it ends."""
+    for body in (b"", PUT, b"x" * MAX_BODY):
+        found = recognise_put(PUT.removesuffix(b"hello").replace(b"h: 5", b"h: %d" % len(body)) + body)
+        assert found is not None
+        assert found.body == body
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        SIMPLE,
+        PUT[:-1],
+        PUT[:-5],
+        PUT[:-7],
+        PUT + b"P",
+        PUT + b"\r\n",
+        PUT + PUT,
+        PUT.replace(b"PUT", b"put"),
+        PUT.replace(b"PUT", b"POST"),
+        PUT.replace(b"HTTP/1.1", b"HTTP/1.0"),
+        PUT.replace(b"?name=a%20b+c", b""),
+        PUT.replace(b"?name=a%20b+c", b"?"),
+        PUT.replace(b"name=a", b"name=a#"),
+        PUT.replace(b"name=a", b"name=\xc3\xa4"),
+        PUT.replace(b"/nodes/7", b"/nodes/%37"),
+        PUT.replace(b"\r\nHost", b"\nHost"),
+        PUT.replace(b"home:5000", b"home\0"),
+        PUT.replace(b"Host: home:5000\r\n", b""),
+        PUT.replace(b"Content-Length: 5\r\n", b""),
+        PUT.replace(b"Bearer abc", b"Bearer abc\r\n more"),
+        *(
+            PUT.replace(b"Content-Length: 5", line)
+            for line in (
+                b"Content-Length: 05",
+                b"Content-Length: +5",
+                b"Content-Length: 0x5",
+                b"Content-Length: 5, 5",
+                b"Content-Length: 4",
+                b"Content-Length: 6",
+                b"Content-Length: 5_",
+                b"Content-Length: -5",
+                b"Content-Length : 5",
+                b"Content-Length:\t5",
+                "Content-Length: \u0665".encode(),
+                b"Content-Length: 5\r\nContent-Length: 5",
+                b"Content-Length: 5\r\ncontent-length: 4",
+                b"Content-Length: 5\r\nTransfer-Encoding: chunked",
+                b"Transfer-Encoding: chunked",
+                b"Content-Length: 5\r\nExpect: 100-continue",
+                b"Content-Length: 5\r\nConnection: close",
+                b"Content-Length: 5\r\nUpgrade: h2c",
+                b"Content-Length: 5\r\nContent-Encoding: gzip",
+                b"Content-Length: 5\r\nContent-Range: bytes 0-4/9",
+                b"Content-Length: 5\r\nIf-Match: *",
+                b"Content-Length: 5\r\nIdempotency-Key: k",
+                b"Content-Length: 5\r\nX-Forwarded-For: 1.2.3.4",
+                b"Content-Length: 5\r\nOrigin: http://x",
+            )
+        ),
+        PUT.removesuffix(b"hello").replace(b"h: 5", b"h: %d" % (MAX_BODY + 1)) + b"x" * (MAX_BODY + 1),
+        PUT.replace(b"abc", b"a" * MAX_HEAD),
+    ],
+)
+def test_every_other_put_goes_the_ordinary_way(data: bytes) -> None:
+    """Any other framing, anything behind it, a condition, a key, or a body that is not all here (S18)."""
+    assert recognise_put(data) is None
 
 
 def test_an_answer_is_one_http_response() -> None:

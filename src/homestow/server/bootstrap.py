@@ -273,6 +273,7 @@ class Server:
         from homestow.server.border import Border
         from homestow.server.fronts.api.binding import Bench
         from homestow.server.fronts.api.express import SmallContents
+        from homestow.server.fronts.api.express_put import SmallPuts
         from homestow.server.fronts.api.front import add_routes
         from homestow.server.fronts.http.express import first_of
         from homestow.server.fronts.http.routing import Router
@@ -297,9 +298,8 @@ class Server:
         feed = add_routes(router, bench)
         desk = Desk(self._house.isync, border, settings.public_url)
         add_isync(router, desk)
-        server = HttpServer(
-            router, proxies=settings.trusted_proxies, express=first_of(SmallContents(bench), SmallThumbs(desk))
-        )
+        lanes = first_of(SmallContents(bench), SmallThumbs(desk))
+        server = HttpServer(router, proxies=settings.trusted_proxies, express=lanes, taker=SmallPuts(bench))
         try:
             address = await server.listen_tcp(host, port, tls=tls)
             await server.listen_unix(self._house.folder.socket)

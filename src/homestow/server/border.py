@@ -58,6 +58,7 @@ class Border:
         self._inside = 0
         self._group: list[_Ask] = []
         self._quick_until = 0.0
+        self._looking = False
         self._together: dict[Any, list[tuple[Any, asyncio.Future[Any]]]] = {}
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -123,6 +124,32 @@ class Border:
         finally:
             ended = time.monotonic()
             self._quick_until = ended + _TRUST_S if ended - began <= _QUICK_S else 0.0
+
+    def look_again(self, work: Callable[[], object]) -> None:
+        """When reads are not quick at the moment, see in a worker whether they are; for who does not read by `short`."""
+        if time.monotonic() >= self._quick_until and not self._looking:
+            self._looking = True
+            self.executor.submit(self._do_all, [_Ask(work, self._looked())], asyncio.get_running_loop())
+
+    def _looked(self) -> "asyncio.Future[object]":
+        def forget(future: asyncio.Future[object]) -> None:
+            self._looking = False
+            future.exception()
+
+        answer: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        answer.add_done_callback(forget)
+        return answer
+
+    def enter(self) -> bool:
+        """Take one of the places of calls that wait, for work that goes on elsewhere, until `leave`; False: there is none."""
+        if self._inside >= self._limit:
+            return False
+        self._inside += 1
+        return True
+
+    def leave(self) -> None:
+        """Give a place back that `enter` took."""
+        self._inside -= 1
 
     async def together(self, work: Callable[[list[A]], list[R | CloudError]], item: A) -> R:
         """Like `run` for one item, but items given for the same `work` in one turn of the loop share one call of it.

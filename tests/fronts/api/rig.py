@@ -32,9 +32,10 @@ from homestow.server.adapters.thumbs_sent import DiskSentThumbs
 from homestow.server.border import Border
 from homestow.server.fronts.api.binding import Bench
 from homestow.server.fronts.api.express import SmallContents
+from homestow.server.fronts.api.express_put import SmallPuts
 from homestow.server.fronts.api.front import add_routes
 from homestow.server.fronts.http.connection import Limits
-from homestow.server.fronts.http.express import Express, Plain, first_of
+from homestow.server.fronts.http.express import Express, Later, Plain, first_of
 from homestow.server.fronts.http.routing import Router
 from homestow.server.fronts.http.serving import HttpServer
 from homestow.server.ports.content import Content
@@ -118,7 +119,8 @@ class Rig:
         self._tokens: dict[str, str] = {}
         self._lock = threading.Lock()
         self._clients: list[Client] = []
-        self.at_once = 0
+        self.at_once = self.taken = self.told = self.given_back = 0
+        self.takes = True
         self.lanes: list[Express] = []
         self._open()
 
@@ -187,7 +189,19 @@ class Rig:
                 self.at_once += answer is not None
                 return answer
 
-            server = HttpServer(router, limits=self._limits or Limits(shutdown_s=1.0), express=express)
+            puts = SmallPuts(bench)
+
+            def taker(asked: Plain, secure: bool, later: Later) -> bool:
+                def counted(answer: bytes | None) -> None:
+                    self.told += 1
+                    self.given_back += answer is None
+                    later(answer)
+
+                took = self.takes and puts(asked, secure, counted)
+                self.taken += took
+                return took
+
+            server = HttpServer(router, limits=self._limits or Limits(shutdown_s=1.0), express=express, taker=taker)
             try:
                 address = await server.listen_tcp("127.0.0.1", self._at)
                 self.url, self.host, self.port = address.url, address.host, address.port
@@ -304,6 +318,8 @@ class Rig:
         """Wait until the server has dealt with every connection that was hung up on; none may be kept open."""
 
         async def wait() -> None:
+            while self.taken > self.told:
+                await asyncio.sleep(0.001)
             mine = {asyncio.current_task(), self._main}
             under_way = [task for task in asyncio.all_tasks() if task not in mine]
             if under_way:

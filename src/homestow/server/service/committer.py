@@ -59,6 +59,8 @@ class Committer:
         self._wakeup = threading.Condition(threading.Lock())
         self._closing = False
         self._answered = 0
+        self._answered_s = 0.0
+        self._wanted = 0
         self._one = threading.RLock()
         self.turns = Turns()
         self._thread: threading.Thread | None = None
@@ -73,18 +75,27 @@ class Committer:
             Busy: too many works wait.
             CloudError: whatever the work came to.
         """
+        self.submit(work)
+        return work.wait()
+
+    def submit(self, work: Work[Any]) -> None:
+        """The same without waiting: `work.settle` tells when it is durable or has failed.
+
+        Raises:
+            Busy: too many works wait.
+        """
         if self._thread is None:
             with self._one:
                 self._run([work])
-            return work.wait()
+            return
         with self._wakeup:
             if self._closing:
                 raise Busy("The server is shutting down.", retry_after_s=5)
             if len(self._queue) >= _MOST_WAITING:
                 raise Busy("The server is busy; try again.", retry_after_s=1)
             self._queue.append(work)
-            self._wakeup.notify()
-        return work.wait()
+            if not self._wanted or sum(map(_size, self._queue)) >= self._wanted:
+                self._wakeup.notify()
 
     def settle(self) -> None:
         """Wait until everything asked before is done; what rows and disk show then belongs together."""
@@ -140,14 +151,15 @@ class Committer:
     def _turn(self) -> bool:
         """Carry out the next batch; False at the end."""
         with self._wakeup:
-            self._gather()
+            waited = sum(map(_size, self._queue))
             while not self._queue:
                 if self._closing:
                     return False
                 self._wakeup.wait()
+            self._gather(waited)
             batch = self._take()
         self._run(batch)
-        self._answered = sum(map(_size, batch))
+        self._answered, self._answered_s = sum(map(_size, batch)), self._ground.clock.monotonic()
         return True
 
     def _abandon(self) -> None:
@@ -157,23 +169,25 @@ class Committer:
             self._queue.clear()
             self._taken = []
         self._unsettled = True
-        self._answered = 0
+        self._answered = self._wanted = 0
         self._fail(waiting, ServerError("The server failed inside; its log says more."))
         for work in waiting:
             work.settle()
 
-    def _gather(self) -> None:
+    def _gather(self, waited: int) -> None:
         """Who was just answered asks again in a moment: one batch of them and of those who wait takes half the flushes.
 
-        Nobody who is alone waits: there is something to gather for only when others wait already.
+        Nobody who is alone waits: there is something to gather for only when others waited already (`waited` callers), or
+        several were answered together a moment ago.
         """
-        if not self._queue:
+        if not waited and self._ground.clock.monotonic() - self._answered_s > _GATHER_S * _GATHER_TIMES:
             return
-        wanted = sum(map(_size, self._queue)) + self._answered
+        wanted = self._wanted = waited + self._answered
         for _ in range(_GATHER_TIMES):
             if self._closing or sum(map(_size, self._queue)) >= wanted:
-                return
+                break
             self._wakeup.wait(_GATHER_S)
+        self._wanted = 0
 
     def _take(self) -> list[Work[Any]]:
         """The longest beginning of the queue whose works do not touch one another."""
@@ -187,7 +201,9 @@ class Committer:
             if following.exclusive or not touched.isdisjoint(wanted):
                 break
             touched |= wanted
-            batch.append(self._queue.popleft())
+            if not any(work.absorb(following) for work in batch):
+                batch.append(following)
+            self._queue.popleft()
         return batch
 
     def _run(self, batch: list[Work[Any]]) -> None:

@@ -15,8 +15,8 @@ from homestow.server.service.contents import Contents, OpenContent, OutsideLook
 from homestow.server.service.placing import MakeFolders, Move, NewFolder, SetFacts
 from homestow.server.service.publish import File, Outcome, check_free
 from homestow.server.service.publishing import Attempt, Publisher
+from homestow.server.service.small_files import drop_quietly
 from homestow.server.service.trashing import Trash
-from homestow.server.service.whole import drop_quietly
 from homestow.server.service.work import Once, RowsWork, answered
 from homestow.values.errors import (
     BadRequest,

@@ -17,6 +17,7 @@ from homestow.server.service.digesting import digest_bytes, feed_beside, to_byte
 from homestow.server.service.placing import check_place
 from homestow.server.service.publish import File, Outcome
 from homestow.server.service.publishing import Publisher
+from homestow.server.service.small_files import SmallFile, SmallFiles, drop_quietly
 from homestow.server.service.work import Once, answered
 from homestow.values.digests import Digest, parse_digest
 from homestow.values.errors import (
@@ -92,6 +93,33 @@ class WholeFiles:
             raise Stale("The file is not there any more.", rev=0, change=0)
         file = File("", row.id, name, 0, b"", 0, mtime_ns, node, base or 0)
         return FileSink(self, who, row.root, file, to_bytes(digest), size, once)
+
+    def small_file(
+        self, who: Principal, folder: NodeId, name: str, body: bytes, *, mtime_ns: int | None = None,
+        digest: Digest | None = None,
+    ) -> SmallFile:  # fmt: skip
+        """A small new file that has arrived already, for `put_small`; a few microseconds where rows lie in memory.
+
+        Raises:
+            NotFound, Forbidden, WrongKind, BadName: as `put_file`, which says the rest.
+        """
+        name = check_name(name)
+        row = self._access.node(who, folder, Rights.WRITE, Kind.FOLDER)
+        check_place(self._catalogue.folder(row.id), row.root, name)
+        file = File(secrets.token_hex(16), row.id, name, len(body), b"", 0, mtime_ns)
+        return SmallFile(who, row.root, file, body, to_bytes(digest))
+
+    def put_small(self, files: Sequence[SmallFile], told: Callable[[Sequence[SmallFile]], None]) -> None:
+        """Store small new files of one person in one root, without waiting.
+
+        Args:
+            told: called on the committer's thread, once or more, with those that came to an end: durable, and then they have
+                their `node`, or not stored, for a reason that `put_file` would tell. Must return at once.
+        Raises:
+            Busy: too many works wait; nothing was done.
+        """
+        first = files[0]
+        self._committer.submit(SmallFiles(first.who, first.root, files, self.check, told))
 
     def put_content(
         self, who: Principal, node: NodeId, base: int, *, mtime_ns: int | None = None, digest: Digest | None = None,
@@ -429,16 +457,6 @@ class PackSink:
         for file in self._files:
             if file.published is None:
                 drop_quietly(self._store, file)
-
-
-def drop_quietly(store: Content, file: File) -> None:
-    """Remove the staging file of something that failed already, if it surely is ours; the sweep gets what this leaves."""
-    try:
-        stat = store.look_staged(file.staged)
-        if stat is not None and stat.inode == file.inode:
-            store.drop_staged(file.staged)
-    except CloudError:
-        return
 
 
 def _outcome_of(finish: Callable[[], Node]) -> Node | CloudError:

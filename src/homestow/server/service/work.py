@@ -198,6 +198,10 @@ class Work(Generic[T]):
             touched.add(("once", self.who.account, self.once.key))
         return touched
 
+    def absorb(self, other: "Work[Any]") -> bool:
+        """Take over all that another work of the same batch is to do, which then is nobody's any more; whether it did."""
+        return False
+
     def settle(self) -> None:
         """Wake who waits for it."""
         self._settled.release()

@@ -80,11 +80,7 @@ def read_ask(call: Call, request: Request, body: bytes | None) -> Ask:
     Raises:
         BadRequest: a parameter is missing, unknown in form or out of range; a header is malformed.
     """
-    query = _read_query(request.rel_url.raw_query_string)
-    if query and (unknown := query.keys() - {param.name for param in call.params if param.where == "query"}):
-        # A condition that is misspelt must not be taken for none.
-        raise BadRequest(f"This call has no parameter {min(unknown)[:60]!r}.")
-    params = {param.name: _value(param, request.params, query) for param in call.params}
+    params = read_params(call, request.params, request.rel_url.raw_query_string)
     return Ask(
         call,
         None if call.open else _read_token(request.headers.get("Authorization")),
@@ -93,6 +89,22 @@ def read_ask(call: Call, request: Request, body: bytes | None) -> Ask:
         "" if request.operator else request.client_host,
         request.operator,
     )
+
+
+def read_params(call: Call, path: Mapping[str, str], raw_query: str) -> dict[str, Value]:
+    """All parameters of a call, defaults filled in.
+
+    Args:
+        path: those of the path, decoded.
+        raw_query: as it came over the wire.
+    Raises:
+        BadRequest: one is missing, unknown in form or out of range.
+    """
+    query = _read_query(raw_query)
+    if query and (unknown := query.keys() - {param.name for param in call.params if param.where == "query"}):
+        # A condition that is misspelt must not be taken for none.
+        raise BadRequest(f"This call has no parameter {min(unknown)[:60]!r}.")
+    return {param.name: _value(param, path, query) for param in call.params}
 
 
 def _read_token(header: str | None) -> str | None:

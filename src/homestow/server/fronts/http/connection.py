@@ -21,7 +21,7 @@ from aiohttp import web
 from aiohttp.http import HttpRequestParser
 from aiohttp.streams import StreamReader
 
-from homestow.server.fronts.http.express import Express, recognise
+from homestow.server.fronts.http.express import Express, Taker, recognise, recognise_put
 from homestow.server.fronts.http.problems import problem_response
 from homestow.server.fronts.http.routing import Route
 
@@ -68,6 +68,7 @@ class Site:
     admit: Callable[[Any], bool] | None = None
     closing: bool = False
     express: Express | None = None
+    taker: Taker | None = None
 
     def trusts(self, host: str) -> bool:
         """Whether `host` is a listed proxy, whose word about the client is taken (S29)."""
@@ -183,7 +184,7 @@ class Request(web.BaseRequest):
 class Connection(web.RequestHandler):
     """aiohttp's connection with deadlines, a cap per host, quiet errors, and a body that can be read past the parser."""
 
-    __slots__ = ("_head_timer", "_host", "_idle_timer", "_seen_at", "site")
+    __slots__ = ("_behind", "_head_timer", "_host", "_idle_timer", "_seen_at", "_settled", "_taken", "site")
 
     def __init__(self, manager: "Listener", *, loop: asyncio.AbstractEventLoop, **settings: Any) -> None:
         super().__init__(manager, loop=loop, **settings)
@@ -192,6 +193,9 @@ class Connection(web.RequestHandler):
         self._idle_timer: asyncio.TimerHandle | None = None
         self._seen_at = 0.0
         self._host: str | None = None
+        self._taken: bytes | None = None
+        self._behind = b""
+        self._settled: asyncio.Future[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection unless its host has too many already (S19)."""
@@ -235,7 +239,12 @@ class Connection(web.RequestHandler):
     def data_received(self, data: bytes) -> None:
         """Parse what came, and watch over a head that came in part (S19)."""
         self._seen_at = self._loop.time()
+        if self._taken is not None:
+            self._wait_behind(data)
+            return
         if self.site.express is not None and self._answered_at_once(data, self.site.express):
+            return
+        if self.site.taker is not None and self._taken_over(data, self.site.taker):
             return
         super().data_received(data)
         waiting = self._waits()
@@ -248,28 +257,79 @@ class Connection(web.RequestHandler):
 
     def _waits(self) -> bool:
         """Whether the connection has nothing to do but wait for a request."""
-        return self._waiter is not None and not self._waiter.done()
+        return self._waiter is not None and not self._waiter.done() and self._taken is None
 
-    def _answered_at_once(self, data: bytes, express: Express) -> bool:
-        """Answer a request of the express lane; False when the ordinary way has to look at it."""
-        transport = self.transport
-        if (
+    def _is_free(self, transport: asyncio.Transport | None) -> bool:
+        """Whether the next bytes begin a request that may be answered past aiohttp."""
+        return not (
             transport is None
             or self._head_timer is not None
             or self._messages
             or not self._waits()
             or transport.is_closing()
             or transport.get_write_buffer_size()
-        ):
-            return False
+        )
+
+    def _answered_at_once(self, data: bytes, express: Express) -> bool:
+        """Answer a request of the express lane; False when the ordinary way has to look at it."""
         asked = recognise(data)
-        answer = None if asked is None else express(asked, self.site.secure)
+        transport = self.transport
+        if asked is None or transport is None or not self._is_free(transport):
+            return False
+        answer = express(asked, self.site.secure)
         if answer is None:
             return False
         transport.write(answer)
         # aiohttp's own timer, which runs from its last request on, is put off.
         self._next_keepalive_close_time = self._seen_at + self.site.limits.idle_timeout_s
         return True
+
+    def _taken_over(self, data: bytes, taker: Taker) -> bool:
+        """Have a request answered later; False when the ordinary way has to look at it."""
+        if self.site.closing or not self._is_free(self.transport):
+            return False
+        asked = recognise_put(data)
+        if asked is None or not taker(asked, self.site.secure, self._answer_later):
+            return False
+        self._taken = data
+        return True
+
+    def _wait_behind(self, data: bytes) -> None:
+        """Keep what comes before the answer of a request that was taken over, and read no more."""
+        self._behind += data
+        if self.transport is not None:
+            self.transport.pause_reading()
+
+    def _answer_later(self, answer: bytes | None) -> None:
+        """The answer to the request that was taken over; without one it goes the ordinary way now, as if it had just come."""
+        data, self._taken = self._taken, None
+        behind, self._behind = self._behind, b""
+        if self._settled is not None and not self._settled.done():
+            self._settled.set_result(None)
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            return
+        self._seen_at = self._loop.time()
+        self._next_keepalive_close_time = self._seen_at + self.site.limits.idle_timeout_s
+        if answer is not None:
+            transport.write(answer)
+        elif data is not None:
+            super().data_received(data)
+        if behind:
+            transport.resume_reading()
+            self.data_received(behind)
+
+    def _process_keepalive(self) -> None:
+        if self._taken is not None:
+            self._next_keepalive_close_time = self._loop.time() + self.site.limits.idle_timeout_s
+        super()._process_keepalive()
+
+    async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 - aiohttp's own form
+        """Let a request that was taken over be answered, then close."""
+        if self._taken is not None:
+            self._settled = self._loop.create_future()
+            await asyncio.wait({self._settled}, timeout=timeout)
+        await super().shutdown(timeout)
 
     def _look_idle(self) -> None:
         """Close a connection on which nobody asked anything for long; one at work is looked at again."""

@@ -18,7 +18,7 @@ from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 
 from homestow.server.fronts.http.connection import Limits, Listener, Request, Site
-from homestow.server.fronts.http.express import Express
+from homestow.server.fronts.http.express import Express, Taker
 from homestow.server.fronts.http.problems import ClientGone, HttpProblem, problem_response
 from homestow.server.fronts.http.routing import Match, Router, WrongMethod
 
@@ -144,14 +144,17 @@ class HttpServer:
         limits: Limits | None = None,
         proxies: Iterable[str] = (),
         express: Express | None = None,
+        taker: Taker | None = None,
     ) -> None:
         """Make it.
 
         Args:
             proxies: addresses or networks whose `X-Forwarded-For` is believed (S29).
             express: answers the simplest requests at once; left out while every request is told in the log.
+            taker: answers the simplest ones with a body, later; left out in the same way.
         """
         self._express = None if access_log.isEnabledFor(logging.INFO) else express
+        self._taker = None if access_log.isEnabledFor(logging.INFO) else taker
         self._router = router
         self._limits = limits or Limits()
         self._proxies = tuple(ip_network(text) for text in proxies)
@@ -173,6 +176,7 @@ class HttpServer:
             proxies=self._proxies,
             open_per_host=self._open_per_host,
             express=self._express,
+            taker=self._taker,
         )
         listener = self._listener(site)
         shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
