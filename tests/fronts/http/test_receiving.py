@@ -217,6 +217,17 @@ async def test_what_came_before_the_client_left_reaches_the_sink(any_client: Cli
     assert (await (await world.connect()).ask("GET", "/who")).status == 200
 
 
+@pytest.mark.parametrize("size", [10, 3000, 60_000, 200_000])
+async def test_a_body_that_came_whole_counts_when_its_client_has_left(world: World, client: Client, size: int) -> None:
+    """A phone that loses its connection right after the last byte has sent all of it."""
+    body = os.urandom(size)
+    await client.send(head(size) + body)
+    client.writer.close()
+    await world.until("received")
+
+    assert b"".join(world.seen) == body
+
+
 async def test_no_call_of_the_sink_after_the_end(world: World, client: Client) -> None:
     """A slow worker is waited for, so whoever owns the file may close it afterwards."""
     gate, calls = threading.Event(), list[int]()

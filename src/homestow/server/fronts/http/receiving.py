@@ -189,7 +189,8 @@ class _Pace:
         content = self._request.content
         loop = asyncio.get_running_loop()
         if content.is_eof():
-            return await content.readany()
+            # All of it is here: whether the client stayed for the answer makes no difference.
+            return left_behind(content) if content.exception() is not None else await content.readany()
         began = loop.time()
         if self._received >= self._due:
             self._received, self._window_ends = 0, began + self._window_s
