@@ -12,7 +12,7 @@ from blake3 import blake3
 
 from homestow.client.adapters.api_client import Client
 from homestow.values.digests import Digest
-from homestow.values.errors import NotFound, Unreachable, UploadGone
+from homestow.values.errors import NotFound, PathTaken, Unreachable, UploadGone
 from homestow.values.nodes import Node
 from homestow.wire import api, packs
 
@@ -118,6 +118,8 @@ class Hand:
         old = [file for file in live if len(file.digests) > 1]
         choices: list[Callable[[], Order]] = [
             self._put,
+            self._put_without_key,
+            self._put_without_key,
             self._pack,
             self._upload,
             self._cancelled,
@@ -178,6 +180,19 @@ class Hand:
 
         def send(client: Client) -> None:
             node = client.call("put_file", Node, content=content, node=parent, name=name, key=key)
+            self._took(node, parent, name, 1, digest_of(content))
+
+        return send
+
+    def _put_without_key(self) -> Order:
+        """By the express lane; asked again it finds its own file, since nobody else uses the name."""
+        parent, name, content = self.dice.choice(self.folders), self._name(), self._content()
+
+        def send(client: Client) -> None:
+            try:
+                node = client.call("put_file", Node, content=content, node=parent, name=name)
+            except PathTaken:
+                (node,) = [each for each in client.children(parent).nodes if each.name == name]
             self._took(node, parent, name, 1, digest_of(content))
 
         return send
