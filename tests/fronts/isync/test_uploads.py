@@ -13,6 +13,8 @@ from tests.fronts.isync.rig import FORM, IsyncRig, Phone, Told
 from tests.fronts.isync.rig import rig as open_rig
 
 from homestow.server.rules.access import OUTSIDE
+from homestow.server.service.parts import Part
+from homestow.values.errors import WrongOffset
 from homestow.values.ids import NodeId
 
 TYPE = "multipart/form-data; boundary=B"
@@ -406,6 +408,28 @@ class TestBreaks:
             if waiting(phone):  # both were in each other's way: the phone goes on
                 send(phone, node, origin=b"a" * 500_000)
             assert rig.read(NodeId(node)) in (b"a" * 500_000, b"b" * 500_000)
+
+    def test_one_whose_bytes_another_took_back_is_told(self, rig: IsyncRig, phone: Phone) -> None:
+        """Its content came whole, but before it counted a later request brought other content: that is no success."""
+        node = announce(rig, phone, 5, statusForThumb=2)["id"]
+        parts = rig.isync.parts
+        first, later = (parts.send(OUTSIDE, NodeId(node), {}, "sha1", parts.arrived()) for _ in range(2))
+        for part, data in ((Part.ORIGIN, b"first"), (Part.THUMB, b"small")):
+            first.begin(part)
+            first.write(memoryview(data))
+            first.end()
+        later.begin(Part.ORIGIN)
+
+        with pytest.raises(WrongOffset):
+            first.finish()
+        first.abort()
+        later.write(memoryview(b"later"))
+        later.end()
+        assert later.finish().file_info.uploading_origin_size is None
+        later.abort()
+
+        assert read(phone, node) == b"later"
+        assert phone.ask("GET", f"/thumbnail.icc?id={node}").body == b"small"
 
 
 def rest(rng: random.Random, phone: Phone, node: int, whole: Mapping[str, bytes]) -> tuple[bytes, str]:

@@ -292,6 +292,7 @@ class Sending:
         self._upload: UploadId | None = target.extras.upload
         self._ended: dict[Part, Hasher | None] = {}
         self._lost: set[Part] = set()
+        self._undone = False
         self._lock = threading.Lock()
 
     def begin(self, part: Part) -> None:
@@ -344,7 +345,9 @@ class Sending:
         """A later request brings this part: not a byte of it is written here once this returns."""
         with self._lock:
             self._lost.add(part)
-            self._ended.pop(part, None)
+            if part in self._ended:
+                del self._ended[part]
+                self._undone = True
             if self._part is part:
                 self._break_off()
 
@@ -367,11 +370,14 @@ class Sending:
 
         Raises:
             NotFound, QuotaExceeded: it does not fit (any more); what came is kept.
+            WrongOffset: a later request brings a part that was complete here; the others count.
         """
         with self._lock:
             check = None if self._check is None else {part.value: self._digest(part) for part in self._ended}
             if self._ended:
                 self._count(self._place() if self._is_complete() else None)
+            if self._undone:
+                raise WrongOffset(_OVERTAKEN)
         return Uploaded(file_info=self._parts.info(self._target), check=check)
 
     # --- content ------------------------------------------------------------------------------------------------------
