@@ -73,7 +73,7 @@ def test_moments(value: object, found: int | None) -> None:
     [
         ("1,2,3", (1, 2, 3)), (" 1 , -2", (1, -2)), ("7", (7,)), (7, (7,)), ([1, "2", 3.0], (1, 2, 3)), ("1,1,2", (1, 2)),
         ("", None), ("1,", None), (",", None), ("1;2", None), ("1.5", None), ([], None), ([[1]], None), ({}, None),
-        ("1)--", None), (None, None),
+        ("1)--", None), (None, None), (True, None), ([1, False], None), (2.9, None), ([2.5], None), ([float("nan")], None),
     ],
 )  # fmt: skip
 def test_id_lists(value: object, found: tuple[int, ...] | None) -> None:

@@ -178,7 +178,10 @@ def waits(value: object) -> int | None:
 
 
 def id_list(value: object) -> tuple[int, ...] | None:
-    """Whole numbers apart by commas, each once; also a JSON array of them, or one number."""
+    """Whole numbers apart by commas, each once; also a JSON array of them, or one number.
+
+    What calls delete by is taken by its word: true is no 1, and 2.9 no 2.
+    """
     parts: list[object]
     if isinstance(value, str):
         parts = list(value.split(","))
@@ -186,9 +189,13 @@ def id_list(value: object) -> tuple[int, ...] | None:
         parts = value
     else:
         parts = [value]
-    found = [whole(part) for part in parts]
+    found = [None if isinstance(part, bool) or _is_cut(part) else whole(part) for part in parts]
     numbers = [each for each in found if each is not None]
     return tuple(dict.fromkeys(numbers)) if numbers and len(numbers) == len(found) else None
+
+
+def _is_cut(value: object) -> bool:
+    return isinstance(value, float) and not value.is_integer()
 
 
 def _encodable(value: str) -> bool:
