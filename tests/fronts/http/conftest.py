@@ -140,7 +140,9 @@ class World:
         return await send_blocks(request, BlockSource(facts, read_at, close), executor=self.executor)
 
     async def put(self, request: Request) -> web.StreamResponse:
-        """PUT /put: the body into `seen`, block by block."""
+        """PUT /put: the body into `seen`, block by block; with the query `late`, after the client has left."""
+        if "late" in request.query:
+            await request.gone()
 
         def sink(block: memoryview) -> None:
             if self.before_block is not None:

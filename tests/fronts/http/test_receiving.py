@@ -221,7 +221,7 @@ async def test_what_came_before_the_client_left_reaches_the_sink(any_client: Cli
 async def test_a_body_that_came_whole_counts_when_its_client_has_left(world: World, client: Client, size: int) -> None:
     """A phone that loses its connection right after the last byte has sent all of it."""
     body = os.urandom(size)
-    await client.send(head(size) + body)
+    await client.send(head(size, "/put?late") + body)
     client.writer.close()
     await world.until("received")
 
