@@ -38,6 +38,10 @@ class FolderCache:
             known[folder.id] = folder
 
 
+_Lies = tuple[str | None, Location, tuple[NodeId, ...]]
+"""How a folder in the trash is kept, where it lies, and what it lies in, itself first."""
+
+
 def find_folder(connection: sqlite3.Connection, cache: FolderCache, node: NodeId) -> Folder | None:
     """A folder with its paths; None when it is unknown or no folder."""
     found = cache.get(node)
@@ -71,20 +75,42 @@ def _below(
     node = NodeId(number)
     if above is None or parent is None:
         return Folder(node, RootId(root), None, name, gone == 0, (node,), kept_as, (), (node,))
-    holder: Folder | None = above
-    disk_name = name
-    if loc_parent is not None and loc_name is not None:
-        disk_name = loc_name
-        if loc_parent != parent:
-            holder = find_folder(connection, cache, NodeId(loc_parent))
     kept: str | None = kept_as
     location: Location = ()
     held: tuple[NodeId, ...] = (node,)
     if not gone:
-        if holder is None:
+        disk_name = name
+        lies: _Lies | None = above.kept, above.location, above.held
+        if loc_parent is not None and loc_name is not None:
+            disk_name = loc_name
+            if loc_parent != parent:
+                lies = _lies(connection, cache, NodeId(loc_parent))
+        if lies is None:
             return None
-        kept, location, held = holder.kept, (*holder.location, disk_name), (node, *holder.held)
+        kept, location, held = lies[0], (*lies[1], disk_name), (node, *lies[2])
     chain = (node, *above.chain)
     if held == chain:
         held = chain
     return Folder(node, RootId(root), NodeId(parent), name, above.live and gone == 0, chain, kept, location, held)
+
+
+def _lies(connection: sqlite3.Connection, cache: FolderCache, node: NodeId) -> _Lies | None:
+    """Where a folder lies, found by locations alone: it may well be shown in a folder that lies in it."""
+    passed: list[tuple[NodeId, str]] = []
+    at = node
+    while (found := cache.get(at)) is None:
+        row = connection.execute(FOLDER, (at,)).fetchone()
+        if row is None:
+            return None
+        _, _, parent, name, gone, loc_parent, loc_name, kept = row
+        location: Location = ()
+        held: tuple[NodeId, ...] = (at,)
+        if gone or parent is None:
+            break
+        elsewhere = loc_parent is not None and loc_name is not None
+        passed.append((at, loc_name if elsewhere else name))
+        at = NodeId(loc_parent if elsewhere else parent)
+    else:
+        kept, location, held = found.kept, found.location, found.held
+    names = (name for _, name in reversed(passed))
+    return kept, (*location, *names), (*(each for each, _ in passed), *held)

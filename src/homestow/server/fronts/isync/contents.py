@@ -41,7 +41,9 @@ _DOWN_STATUSES: Final = {
     Code.NOT_FOUND: 404,
     Code.FILE_REMOVED: 404,
 }
-_SHARED_CODES: Final = {"content-missing": Code.NOT_FOUND}
+_READ_CODES: Final = {"storage-failed": Code.SERVER_FAILED}
+"""A disk that is away has recorded nothing wrong: it cannot be read now."""
+_SHARED_CODES: Final = {**_READ_CODES, "content-missing": Code.NOT_FOUND}
 _THUMB_STATUSES: Final = {Code.NO_THUMBNAIL: 404, Code.WAITING: 404}
 _WITH_THUMB: Final = frozenset({MediaKind.IMAGE, MediaKind.GIF, MediaKind.VIDEO})
 
@@ -96,8 +98,8 @@ def handlers(desk: Desk) -> dict[str, Handler]:
     return {
         "shareFileUrl": desk.plain(SHARE_FILE_URL, _share),
         "shareFile": desk.guarded(_ranged(desk, shared), _SHARED_CODES),
-        "downFile": desk.guarded(_ranged(desk, down), statuses=_DOWN_STATUSES),
-        "thumbnail": desk.guarded(_ranged(desk, thumbnail), statuses=_THUMB_STATUSES),
+        "downFile": desk.guarded(_ranged(desk, down), _READ_CODES, statuses=_DOWN_STATUSES),
+        "thumbnail": desk.guarded(_ranged(desk, thumbnail), _READ_CODES, statuses=_THUMB_STATUSES),
     }
 
 
