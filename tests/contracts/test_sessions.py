@@ -88,6 +88,18 @@ class SessionsContract:
         assert sessions.find(b"other front", "other") is not None
         assert (sessions.count("isync"), sessions.count("other")) == (2, 1)
 
+    def test_a_token_that_is_given_again_belongs_to_the_new_one(self, world: World) -> None:
+        """Whose it was keeps the device."""
+        sessions, accounts = world
+        anna, ben = (accounts.add_account(name, "x", False, NOW) for name in ("anna", "ben"))
+        before = self.begin(world, anna, "place")
+        device = accounts.add_device(ben, "place", b"device of ben", NOW + 1)
+        after = Session(b"place", ben.id, device.id, "isync", NOW + 1, NOW + 1, IDLE)
+        assert sessions.add(after, 9, NOW + 1) == 0
+        assert sessions.find(b"place", "isync") == (after, ben)
+        assert sessions.count("isync") == 1
+        assert [each.id for each in accounts.devices(anna.id)] == [before.device]
+
     def test_there_are_only_so_many(self, world: World) -> None:
         """The one unused for longest ends, the new one never, whenever it was begun."""
         sessions, accounts = world

@@ -1,4 +1,4 @@
-"""Logins that end by themselves when nobody uses them, as rows: those of the isync calls.
+"""Logins that end by themselves when nobody uses them, as rows: those of the isync calls and of the TCP fronts.
 
 Each belongs to a device of its account and ends with it, so that people see it among their devices and can end it there.
 """
@@ -35,7 +35,7 @@ class Sessions(Protocol):
     """Sessions as rows. Each method is one transaction; what only says when something was used is relaxed."""
 
     def add(self, session: Session, most: int, now_ns: int) -> int:
-        """Store a new one; how many ended for it.
+        """Store a new one; how many ended for it. One of the same token is replaced by it, and keeps its device.
 
         Of its front those end that outlived their time; where there are more than `most` then, those of the account that has
         the most of them, the ones unused for longest first (S109), never the new one. Their devices are removed with them.

@@ -40,7 +40,7 @@ class SqlSessions:
         with self._writing() as run:
             ended = _end(run, run.execute(_ENDED, (session.front, now_ns)).fetchall())
             run.execute(
-                "INSERT INTO sessions (token, account, device, front, created_ns, seen_ns, idle_ns)"
+                "INSERT OR REPLACE INTO sessions (token, account, device, front, created_ns, seen_ns, idle_ns)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (
                     session.token, session.account, session.device, session.front, session.created_ns, session.seen_ns,
