@@ -32,7 +32,8 @@ from homestow.server.fronts.http.ranges import EntityTag
 from homestow.server.fronts.http.receiving import receive
 from homestow.server.fronts.http.routing import Router
 from homestow.server.fronts.http.sending import Facts, FileSource, send_file
-from homestow.server.fronts.http.serving import HttpServer, Tls
+from homestow.server.fronts.http.serving import HttpServer
+from homestow.server.fronts.tcp.listening import Tls
 
 MIB = 1024 * 1024
 SMALL_FILES = 1000

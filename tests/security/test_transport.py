@@ -13,7 +13,7 @@ from tests.fronts.api.rig import rig as open_rig
 from tests.security.talk import everything, statuses
 
 from homestow.server.fronts.http.connection import Limits
-from homestow.server.fronts.http.serving import Tls
+from homestow.server.fronts.tcp.listening import Tls
 from homestow.wire.api import PREFIX
 from homestow.wire.calls import CALLS, Call
 

@@ -63,7 +63,7 @@ def serve(data: Path, until_stdin_closes: bool, **flags: str | bool | None) -> N
 def run(data: Path, settings: object) -> None:
     """Open the data folder and serve it."""
     from homestow.server.bootstrap import Server, open_house, say_ready
-    from homestow.server.fronts.http.serving import ListenFailed, TlsUnusable
+    from homestow.server.fronts.tcp.listening import ListenFailed, TlsUnusable
     from homestow.server.settings import Settings
 
     assert isinstance(settings, Settings)

@@ -277,10 +277,11 @@ class Server:
         from homestow.server.fronts.api.front import add_routes
         from homestow.server.fronts.http.express import first_of
         from homestow.server.fronts.http.routing import Router
-        from homestow.server.fronts.http.serving import HttpServer, Tls
+        from homestow.server.fronts.http.serving import HttpServer
         from homestow.server.fronts.isync.binding import Desk
         from homestow.server.fronts.isync.express import SmallThumbs
         from homestow.server.fronts.isync.front import add_routes as add_isync
+        from homestow.server.fronts.tcp.listening import Tls
 
         settings = self._house.settings
         host, port = parse_address(settings.http, "http:")

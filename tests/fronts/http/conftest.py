@@ -17,7 +17,8 @@ from homestow.server.fronts.http.ranges import EntityTag
 from homestow.server.fronts.http.receiving import read_body, receive
 from homestow.server.fronts.http.routing import Router
 from homestow.server.fronts.http.sending import BlockSource, Facts, FileSource, send_blocks, send_file
-from homestow.server.fronts.http.serving import Address, HttpServer, Tls
+from homestow.server.fronts.http.serving import HttpServer
+from homestow.server.fronts.tcp.listening import Address, Tls
 
 MTIME = 1_700_000_000
 PATIENCE_S = 20.0

@@ -23,7 +23,7 @@ def head(length: int, path: str = "/put", more: str = "") -> bytes:
 @pytest.fixture(params=["plain", "tls"])
 async def any_client(request: pytest.FixtureRequest, world: World) -> AsyncIterator[Client]:
     """A client over plain and over encrypted connections."""
-    from homestow.server.fronts.http.serving import Tls
+    from homestow.server.fronts.tcp.listening import Tls
 
     if request.param == "plain":
         yield await world.connect()

@@ -13,7 +13,7 @@ import pytest
 from tests.fronts.http.conftest import MTIME, Client, World
 
 from homestow.server.fronts.http.ranges import http_date
-from homestow.server.fronts.http.serving import Tls
+from homestow.server.fronts.tcp.listening import Tls
 
 SMALL = bytes(range(256)) * 16
 BIG = os.urandom(9 * 1024 * 1024 + 17)

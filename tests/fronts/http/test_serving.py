@@ -15,7 +15,8 @@ from tests.fronts.http.conftest import Client, World
 
 from homestow.server.fronts.http.connection import Connection, Limits, Request, Site
 from homestow.server.fronts.http.routing import Router
-from homestow.server.fronts.http.serving import HttpServer, ListenFailed, Tls, TlsUnusable
+from homestow.server.fronts.http.serving import HttpServer
+from homestow.server.fronts.tcp.listening import ListenFailed, Tls, TlsUnusable
 
 
 async def test_unknown_paths_and_methods(client: Client) -> None:
@@ -323,7 +324,7 @@ class TestCap:
         """The fourth connection from one host is refused until one of the three ends."""
         from homestow.server.fronts.http import connection
 
-        monkeypatch.setattr(connection, "_is_loopback", lambda host: False)
+        monkeypatch.setattr(connection, "is_loopback", lambda host: False)
         held = [await world.connect() for _ in range(3)]
         for client in held:
             assert (await client.ask("GET", "/who")).status == 200

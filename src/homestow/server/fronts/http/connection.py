@@ -8,8 +8,6 @@ tests/fronts/http would show a change.
 import asyncio
 import logging
 import secrets
-import socket
-import ssl
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -24,11 +22,11 @@ from aiohttp.streams import StreamReader
 from homestow.server.fronts.http.express import Express, Taker, recognise, recognise_put
 from homestow.server.fronts.http.problems import problem_response
 from homestow.server.fronts.http.routing import Route
+from homestow.server.fronts.tcp.peers import end_stalled, is_loopback
 
 log = logging.getLogger(__name__)
 
 _NO_PARAMS: Final[Mapping[str, str]] = MappingProxyType({})
-_TCP_USER_TIMEOUT: Final[int | None] = getattr(socket, "TCP_USER_TIMEOUT", None)
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -207,17 +205,14 @@ class Connection(web.RequestHandler):
             return
         if isinstance(peer, tuple):
             host = str(peer[0])
-            if not _is_loopback(host) and not site.trusts(host):
+            if not is_loopback(host) and not site.trusts(host):
                 if site.open_per_host[host] >= site.limits.connections_per_host:
                     assert isinstance(transport, asyncio.Transport)
                     transport.abort()
                     return
                 site.open_per_host[host] += 1
                 self._host = host
-            if _TCP_USER_TIMEOUT is not None:
-                # Ends connections whose peer is gone, and those whose peer does not read, sendfile included.
-                sock = transport.get_extra_info("socket")
-                sock.setsockopt(socket.IPPROTO_TCP, _TCP_USER_TIMEOUT, int(site.limits.write_stall_s * 1000))
+            end_stalled(transport.get_extra_info("socket"), site.limits.write_stall_s)
         super().connection_made(transport)
         self._seen_at = self._loop.time()
         self._idle_timer = self._loop.call_later(site.limits.idle_timeout_s, self._look_idle)
@@ -427,19 +422,3 @@ class Listener(web.Server):
 def left_behind(body: StreamReader) -> bytes:
     """What had arrived of a body when its connection broke: aiohttp holds it, but only raises from then on."""
     return body._read_nowait(-1) if body.exception() is not None else b""
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "127.0.0.1":
-        return True
-    try:
-        address = ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return bool((mapped or address).is_loopback)
-
-
-def uses_tls(transport: asyncio.BaseTransport) -> bool:
-    """Whether what is written to `transport` is encrypted on the way."""
-    return isinstance(transport.get_extra_info("sslcontext"), ssl.SSLContext)

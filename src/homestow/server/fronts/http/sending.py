@@ -5,20 +5,17 @@ import errno
 import logging
 import os
 import secrets
-import socket
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from io import FileIO
 from types import MappingProxyType
 from typing import Final
 
 from aiohttp import web
 from multidict import CIMultiDict
 
-from homestow.server.fronts.http.connection import Request, uses_tls
+from homestow.server.fronts.http.connection import Request
 from homestow.server.fronts.http.disposition import Disposition, content_disposition
 from homestow.server.fronts.http.problems import HttpProblem
 from homestow.server.fronts.http.ranges import (
@@ -34,25 +31,13 @@ from homestow.server.fronts.http.ranges import (
     judge,
     parse_range,
 )
+from homestow.server.fronts.tcp.files import SMALL_BYTES, ContentShort, OpenFile, pump
+from homestow.server.fronts.tcp.peers import uses_tls
 
 log = logging.getLogger(__name__)
 
-SMALL_BYTES: Final = 64 * 1024
-"""Up to this size a body is read at once and leaves in one segment with its headers."""
-BLOCK_BYTES: Final = 1024 * 1024
-PIECE_BYTES: Final = 4 * 1024 * 1024
-"""How much the kernel is asked to send at once; the loop serves others in between."""
-SEALED_BYTES: Final = 7 * 16 * 1024
-"""What is encrypted at once: whole TLS records, little enough that the copies encryption makes stay in the processor's
-cache and come from memory just used. Measured: a quarter less CPU than a mebibyte, and less than powers of two, whose records
-end just past a full segment."""
-SEALED_IN_A_ROW: Final = 8
-"""So many of these until the loop serves others."""
-FETCHED_BYTES: Final = 16 * 1024 * 1024
-"""For so long a worker reads ahead, once content was found not to lie in memory."""
 _DEFAULT_CACHING: Final = "private, no-cache"
 _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
-_RWF_NOWAIT: Final[int] = getattr(os, "RWF_NOWAIT", 0)
 _CONDITIONS: Final = ("If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since")
 
 
@@ -104,10 +89,6 @@ class Plan:
     status: int
     ranges: tuple[ByteRange, ...]
     framing: Framing | None = None
-
-
-class _ContentShort(Exception):
-    """The content ended before its stated size."""
 
 
 def plan(method: str, headers: Mapping[str, str], facts: Facts, now_s: int) -> Plan:
@@ -191,16 +172,24 @@ async def send_file(
         headers = response_headers(source.facts, chosen)
         if not chosen.ranges or request.method == "HEAD":
             return _Bare(status=chosen.status, headers=headers)
-        file = _OpenFile(source.fd, source.start, executor)
+        file = OpenFile(source.fd, source.start, executor)
         if chosen.framing is None and chosen.ranges[0].length <= SMALL_BYTES:
             item = chosen.ranges[0]
             body = await file.read(item.start, item.length)
             if len(body) == item.length:
                 return web.Response(status=chosen.status, headers=headers, body=body)
             return _cut_short(request, web.StreamResponse(status=chosen.status, headers=headers))
-        transport = request.transport
-        by_kernel = transport is not None and not uses_tls(transport)
-        send = file.send_by_kernel if by_kernel else file.send_encrypted
+
+        async def send(request: Request, response: web.StreamResponse, item: ByteRange) -> None:
+            def count(sent: int) -> None:
+                request.writer.output_size += sent
+
+            transport = request.transport
+            if transport is None or uses_tls(transport):
+                await file.send_encrypted(response.write, item.start, item.stop)
+            else:
+                await file.send_by_kernel(transport, response.write, item.start, item.stop, count)
+
         return await _send(request, chosen, headers, send)
     finally:
         os.close(source.fd)
@@ -222,7 +211,7 @@ async def send_blocks(
         return await loop.run_in_executor(executor, source.read_at, offset, count)
 
     async def send(request: Request, response: web.StreamResponse, item: ByteRange) -> None:
-        await _pump(response, item.start, item.length, read)
+        await pump(response.write, item.start, item.length, read)
 
     try:
         chosen = decide(request.method, request.headers, source.facts, int(time.time()))
@@ -258,7 +247,7 @@ async def _send(request: Request, chosen: Plan, headers: CIMultiDict[str], send:
     except ConnectionError:
         # The client has left. That is its right, and nothing to log.
         _abort(request, response)
-    except _ContentShort:
+    except ContentShort:
         return _cut_short(request, response)
     except OSError as error:
         if error.errno not in (errno.EPIPE, errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH):
@@ -281,131 +270,3 @@ def _abort(request: Request, response: web.StreamResponse) -> None:
     response.force_close()
     if request.transport is not None:
         request.transport.abort()
-
-
-async def _pump(
-    response: web.StreamResponse, offset: int, count: int, read: Callable[[int, int], Awaitable[bytes | bytearray]]
-) -> None:
-    """Write `count` bytes from `offset` on, reading one block ahead of what is being written."""
-    ahead = asyncio.ensure_future(read(offset, min(BLOCK_BYTES, count)))
-    try:
-        while True:
-            block = await ahead
-            if not block:
-                raise _ContentShort
-            offset += len(block)
-            count -= len(block)
-            if count <= 0:
-                await response.write(block)
-                return
-            ahead = asyncio.ensure_future(read(offset, min(BLOCK_BYTES, count)))
-            await response.write(block)
-    finally:
-        if not ahead.done():
-            # A read in a worker cannot be stopped; its file must stay open until it is over.
-            await asyncio.wait({ahead})
-        if not ahead.cancelled():
-            ahead.exception()
-
-
-class _OpenFile:
-    """Reads and sends parts of one open file."""
-
-    def __init__(self, fd: int, start: int, executor: Executor | None) -> None:
-        self._fd = fd
-        self._start = start
-        self._executor = executor
-
-    def at_hand(self, offset: int, count: int) -> bytearray:
-        """What lies in memory already of `count` bytes: all of them, those at the beginning, or none."""
-        if not _RWF_NOWAIT:
-            return bytearray()
-        buffer = bytearray(count)
-        try:
-            got = os.preadv(self._fd, [buffer], self._start + offset, _RWF_NOWAIT)
-        except OSError as error:
-            if error.errno not in (errno.EAGAIN, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL):
-                raise
-            return bytearray()
-        if got < count:
-            del buffer[got:]
-        return buffer
-
-    async def read(self, offset: int, count: int) -> bytes | bytearray:
-        """Up to `count` bytes; fewer when only a part lies in memory already, none at the end of the file."""
-        # What the page cache holds is here sooner than another thread could be woken for it.
-        found = self.at_hand(offset, count)
-        if len(found) == count or len(found) >= BLOCK_BYTES // 4:
-            return found
-        at = self._start + offset
-        reading = asyncio.get_running_loop().run_in_executor(self._executor, os.pread, self._fd, count, at)
-        try:
-            return await asyncio.shield(reading)
-        except asyncio.CancelledError:
-            # The descriptor must stay open until the worker has let go of it.
-            await asyncio.wait({reading})
-            raise
-
-    async def send_by_blocks(self, request: Request, response: web.StreamResponse, item: ByteRange) -> None:
-        """Through our own memory."""
-        await _pump(response, item.start, item.length, self.read)
-
-    async def send_encrypted(self, request: Request, response: web.StreamResponse, item: ByteRange) -> None:
-        """In pieces that suit encryption, as long as the page cache has them; a worker reads ahead where it does not."""
-        offset, in_a_row = item.start, 0
-        while offset < item.stop:
-            wanted = min(SEALED_BYTES, item.stop - offset)
-            piece = self.at_hand(offset, wanted)
-            if len(piece) < wanted:
-                fetched = min(FETCHED_BYTES, item.stop - offset)
-                await _pump(response, offset, fetched, self.read)
-                offset += fetched
-                continue
-            await response.write(piece)
-            offset += wanted
-            in_a_row += 1
-            if in_a_row == SEALED_IN_A_ROW:
-                # A fast reader would have the loop to itself otherwise.
-                await asyncio.sleep(0)
-                in_a_row = 0
-
-    async def send_by_kernel(self, request: Request, response: web.StreamResponse, item: ByteRange) -> None:
-        """From the page cache to the socket without coming by."""
-        if item.length <= SMALL_BYTES:
-            await self.send_by_blocks(request, response, item)
-            return
-        transport = request.transport
-        if transport is None or transport.is_closing():
-            raise ConnectionResetError("the client has left")
-        loop = asyncio.get_running_loop()
-        # A file object is what the loop asks for; it must not close the descriptor, whose owner is `send_file`.
-        file = FileIO(self._fd, "rb", closefd=False)
-        with _corked(transport):
-            for begin in range(item.start, item.stop, PIECE_BYTES):
-                count = min(PIECE_BYTES, item.stop - begin)
-                try:
-                    sent = await loop.sendfile(transport, file, self._start + begin, count, fallback=False)
-                except (asyncio.SendfileNotAvailableError, NotImplementedError):
-                    await self.send_by_blocks(request, response, ByteRange(begin, item.stop))
-                    return
-                request.writer.output_size += sent
-                if sent < count:
-                    raise _ContentShort
-                # A fast reader would have the loop to itself otherwise.
-                await asyncio.sleep(0)
-
-
-@contextmanager
-def _corked(transport: asyncio.BaseTransport) -> Iterator[None]:
-    """Let the kernel fill its segments while a file goes out in pieces: a fifth faster than without."""
-    option = getattr(socket, "TCP_CORK", None)
-    sock = transport.get_extra_info("socket")
-    if option is None or sock is None or sock.family == getattr(socket, "AF_UNIX", None):
-        yield
-        return
-    sock.setsockopt(socket.IPPROTO_TCP, option, 1)
-    try:
-        yield
-    finally:
-        with suppress(OSError):  # the client may have left, and the socket with it
-            sock.setsockopt(socket.IPPROTO_TCP, option, 0)

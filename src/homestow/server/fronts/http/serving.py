@@ -6,10 +6,8 @@ import errno
 import logging
 import os
 import socket
-import ssl
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Final
@@ -21,83 +19,14 @@ from homestow.server.fronts.http.connection import Limits, Listener, Request, Si
 from homestow.server.fronts.http.express import Express, Taker
 from homestow.server.fronts.http.problems import ClientGone, HttpProblem, problem_response
 from homestow.server.fronts.http.routing import Match, Router, WrongMethod
+from homestow.server.fronts.tcp.listening import BACKLOG, Address, ListenFailed, Renewals, Tls, listen_reason, shown
 
 log = logging.getLogger(__name__)
 access_log = logging.getLogger("homestow.access")
 
-_BACKLOG: Final = 1024
 _MAX_LOGGED_PATH: Final = 300
 _READ_BUFFER_BYTES: Final = 256 * 1024
 _DRAINED_BYTES: Final = 256 * 1024
-_CERTIFICATE_CHECK_S: Final = 60.0
-_CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
-
-
-class ListenFailed(Exception):
-    """The server cannot listen on `address`; the text says why in one line and what to do."""
-
-    def __init__(self, address: str, reason: str) -> None:
-        super().__init__(f"cannot listen on {address}: {reason}")
-        self.address = address
-
-
-class TlsUnusable(Exception):
-    """The certificate or its key cannot be used; the text says why in one line."""
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where a site answers. `url` has no slash at its end."""
-
-    host: str
-    port: int
-    url: str
-
-
-class Tls:
-    """A certificate and its key, read anew when the files change (S101). TLS 1.2 at least, forward secrecy always.
-
-    Raises:
-        TlsUnusable: a file is missing or unreadable, or they do not belong together.
-    """
-
-    def __init__(self, cert: Path, key: Path) -> None:
-        self._cert, self._key = cert, key
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.set_ciphers(_CIPHERS)
-        context.set_alpn_protocols(["http/1.1"])
-        context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
-        self.context = context
-        self._seen = self._stamp()
-        self._load(context)
-
-    def _stamp(self) -> tuple[int, int]:
-        try:
-            return self._cert.stat().st_mtime_ns, self._key.stat().st_mtime_ns
-        except OSError as error:
-            raise TlsUnusable(f"cannot read the certificate or its key: {error}") from error
-
-    def _load(self, context: ssl.SSLContext) -> None:
-        try:
-            context.load_cert_chain(self._cert, self._key)
-        except (OSError, ssl.SSLError) as error:
-            raise TlsUnusable(f"cannot use {self._cert} with {self._key}: {error}") from error
-
-    def reload_if_changed(self) -> bool:
-        """Take a renewed certificate for connections to come; True when there was one.
-
-        Raises:
-            TlsUnusable: the new files cannot be used; the old certificate stays.
-        """
-        stamp = self._stamp()
-        if stamp == self._seen:
-            return False
-        # Loading into a context of its own first, so that half-written files never spoil the one in use.
-        self._load(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
-        self._load(self.context)
-        self._seen = stamp
-        return True
 
 
 class AccessLog(AbstractAccessLogger):
@@ -160,8 +89,7 @@ class HttpServer:
         self._proxies = tuple(ip_network(text) for text in proxies)
         self._listeners: list[tuple[asyncio.AbstractServer, Listener]] = []
         self._socket_files: list[Path] = []
-        self._watch: asyncio.Task[None] | None = None
-        self._certificates: list[Tls] = []
+        self._renewals = Renewals()
         self._open_per_host = Site(self._limits).open_per_host
 
     async def listen_tcp(self, host: str, port: int, *, tls: Tls | None = None) -> Address:
@@ -179,7 +107,7 @@ class HttpServer:
             taker=self._taker,
         )
         listener = self._listener(site)
-        shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        asked = shown(host, port)
         loop = asyncio.get_running_loop()
         try:
             if port == 0:
@@ -191,19 +119,16 @@ class HttpServer:
                 host,
                 port,
                 ssl=None if tls is None else tls.context,
-                backlog=_BACKLOG,
+                backlog=BACKLOG,
                 ssl_handshake_timeout=None if tls is None else self._limits.head_timeout_s,
             )
         except OSError as error:
-            raise ListenFailed(shown, _listen_reason(error)) from error
+            raise ListenFailed(asked, listen_reason(error)) from error
         self._listeners.append((server, listener))
         if tls is not None:
-            self._certificates.append(tls)
-            if self._watch is None:
-                self._watch = asyncio.create_task(self._watch_certificates())
-        bound = server.sockets[0].getsockname()
-        shown_host = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
-        return Address(bound[0], bound[1], f"{'http' if tls is None else 'https'}://{shown_host}:{bound[1]}")
+            self._renewals.follow(tls)
+        host, port = server.sockets[0].getsockname()[:2]
+        return Address(host, port, f"{'http' if tls is None else 'https'}://{shown(host, port)}")
 
     async def listen_unix(self, path: Path) -> None:
         """Answer the owner of this process (and root) on a local socket at `path`; such requests are `operator`.
@@ -215,18 +140,15 @@ class HttpServer:
         try:
             sock = await loop.run_in_executor(None, _bind_private, path)
         except OSError as error:
-            raise ListenFailed(str(path), _listen_reason(error)) from error
+            raise ListenFailed(str(path), listen_reason(error)) from error
         listener = self._listener(Site(self._limits, operator=True, admit=_is_owner))
-        server = await loop.create_unix_server(listener, sock=sock, backlog=_BACKLOG)
+        server = await loop.create_unix_server(listener, sock=sock, backlog=BACKLOG)
         self._listeners.append((server, listener))
         self._socket_files.append(path)
 
     async def close(self) -> None:
         """Stop listening, let running requests end, close all connections. May be called twice."""
-        if self._watch is not None:
-            self._watch.cancel()
-            await asyncio.wait({self._watch})
-            self._watch = None
+        await self._renewals.close()
         listeners, self._listeners = self._listeners, []
         for server, _ in listeners:
             server.close()
@@ -259,17 +181,6 @@ class HttpServer:
             read_bufsize=_READ_BUFFER_BYTES,
             auto_decompress=False,
         )
-
-    async def _watch_certificates(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            await asyncio.sleep(_CERTIFICATE_CHECK_S)
-            for tls in self._certificates:
-                try:
-                    if await loop.run_in_executor(None, tls.reload_if_changed):
-                        log.info("the TLS certificate was renewed")
-                except TlsUnusable as error:
-                    log.error("keeping the old TLS certificate: %s", error)
 
     async def _answer(self, request: Request) -> web.StreamResponse:
         """Find the handler, and turn whatever it raises into an answer."""
@@ -359,15 +270,3 @@ def _remove_stale(path: Path) -> None:
             path.unlink(missing_ok=True)
         else:
             raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
-
-
-def _listen_reason(error: OSError) -> str:
-    match error.errno:
-        case errno.EADDRINUSE:
-            return "something else listens there already; stop it or choose another port"
-        case errno.EACCES | errno.EPERM:
-            return "this user may not; choose a port above 1023"
-        case errno.EADDRNOTAVAIL:
-            return "this machine has no such address"
-        case _:
-            return error.strerror or str(error)
