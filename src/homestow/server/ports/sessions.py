@@ -44,6 +44,15 @@ class Sessions(Protocol):
     def find(self, token: bytes, front: str) -> tuple[Session, Account] | None:
         """The session of a token's hash with its account; None when there is none, or its device is gone."""
 
+    def join(self, account: Account, front: str, now_ns: int) -> Session | None:
+        """Log in once more to the session that an account has at a front; None when none lives.
+
+        Nothing is joined when the account got another password since `account` was read (S49).
+        """
+
+    def leave(self, token: bytes, front: str) -> bool:
+        """Take one login back; whether that was the last one, with which the session and its device end. None is no error."""
+
     def note_seen(self, seen: Collection[tuple[bytes, int]]) -> None:
         """Remember when sessions, and so their devices, were last used."""
 

@@ -1,7 +1,7 @@
 """What the netdrive use cases take and give, their limits, and what can go wrong that other fronts do not know."""
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from homestow.values.errors import BadRequest, NotFound
 
@@ -71,8 +71,7 @@ class Chunk:
     done: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ListedFile:
+class ListedFile(NamedTuple):
     """A complete file.
 
     Attributes:

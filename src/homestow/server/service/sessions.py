@@ -28,7 +28,10 @@ log = logging.getLogger(__name__)
 class Sessions:
     """Logins with sliding life. All methods may be called from any thread."""
 
-    def __init__(self, store: Store, accounts: Accounts, clock: Clock, most: int = MOST, idle_s: int = IDLE_S) -> None:
+    def __init__(
+        self, store: Store, accounts: Accounts, clock: Clock, most: int = MOST, idle_s: int = IDLE_S, front: str = FRONT
+    ) -> None:
+        self._front = front
         self._store = store
         self._accounts = accounts
         self._clock = clock
@@ -52,7 +55,7 @@ class Sessions:
         who = entered.principal
         self.flush()
         ended = self._store.add(
-            Session(_hash(token), who.account, who.device, FRONT, now, now, self._idle_ns), self._most, now
+            Session(_hash(token), who.account, who.device, self._front, now, now, self._idle_ns), self._most, now
         )
         if ended:
             log.info("sessions ended for a new one", extra={"ended": ended})
@@ -67,7 +70,7 @@ class Sessions:
             LoginNeeded: no session has this token (any more).
         """
         hashed = _hash(token)
-        found = self._store.find(hashed, FRONT)
+        found = self._store.find(hashed, self._front)
         if found is None:
             raise LoginNeeded("Log in first.")
         session, account = found
@@ -85,7 +88,7 @@ class Sessions:
     def known(self, token: str) -> Principal | None:
         """The same in a few microseconds, without writing anything; None when it takes `check` to answer."""
         hashed = _hash(token)
-        found = self._store.find(hashed, FRONT)
+        found = self._store.find(hashed, self._front)
         if found is None:
             return None
         session, account = found
@@ -99,7 +102,7 @@ class Sessions:
     def log_out(self, token: str) -> None:
         """End a session with its device; one that is no more is no error."""
         hashed = _hash(token)
-        if self._store.find(hashed, FRONT) is not None:
+        if self._store.find(hashed, self._front) is not None:
             self._end(hashed)
 
     def flush(self) -> None:

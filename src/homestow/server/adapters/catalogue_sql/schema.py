@@ -168,4 +168,8 @@ sa.Table(
     sqlite_strict=True,
 )
 
-from homestow.server.adapters.catalogue_sql import schema_accounts, schema_media  # noqa: E402, F401  the areas' own tables
+from homestow.server.adapters.catalogue_sql import (  # noqa: E402, F401  the areas' own tables
+    schema_accounts,
+    schema_media,
+    schema_netdrive,
+)

@@ -88,6 +88,7 @@ sessions = sa.Table(
     column("created_ns", Int),
     column("seen_ns", Int),
     column("idle_ns", Int),
+    sa.Column("logins", Int, nullable=False, server_default="1"),
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )

@@ -28,6 +28,15 @@ _LONGEST_UNUSED: Final = (
 )
 """Whoever has the most sessions loses one first, so that nobody ends those of others by logging in again and again (S109)."""
 
+_JOIN: Final = (
+    "UPDATE sessions SET logins = logins + 1, seen_ns = max(seen_ns, ?3) WHERE token ="
+    " (SELECT s.token FROM sessions s JOIN devices d ON d.id = s.device AND d.account = s.account"
+    " JOIN accounts a ON a.id = s.account AND a.password = ?4"
+    " WHERE s.account = ?1 AND s.front = ?2 AND s.seen_ns + s.idle_ns >= ?3 ORDER BY s.created_ns LIMIT 1)"
+    " RETURNING token, account, device, front, created_ns, seen_ns, idle_ns"
+)
+_LEAVE: Final = "UPDATE sessions SET logins = logins - 1 WHERE token = ? AND front = ? RETURNING logins, device"
+
 
 class SqlSessions:
     """`ports.sessions.Sessions` over one database."""
@@ -63,6 +72,24 @@ class SqlSessions:
             Session(bytes(hashed), AccountId(account), DeviceId(device), of, created_ns, seen_ns, idle_ns),
             Account(AccountId(number), name, bool(admin), password, quota, made_ns),
         )
+
+    def join(self, account: Account, front: str, now_ns: int) -> Session | None:
+        """Log in once more."""
+        with self._writing() as run:
+            row = run.execute(_JOIN, (account.id, front, now_ns, account.password)).fetchone()
+        if row is None:
+            return None
+        token, owner, device, of, created_ns, seen_ns, idle_ns = row
+        return Session(bytes(token), AccountId(owner), DeviceId(device), of, created_ns, seen_ns, idle_ns)
+
+    def leave(self, token: bytes, front: str) -> bool:
+        """Take one login back."""
+        with self._writing() as run:
+            row = run.execute(_LEAVE, (token, front)).fetchone()
+            if row is None or row[0] > 0:
+                return False
+            _end(run, [(token, row[1])])
+            return True
 
     def note_seen(self, seen: Collection[tuple[bytes, int]]) -> None:
         """Remember when sessions were last used."""
