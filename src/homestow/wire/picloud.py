@@ -321,7 +321,10 @@ Payload = File | Wanted | Received | Failed | Question | Text | Broken
 
 
 def classify(payload: bytes) -> Payload:
-    """What a payload means. Three parts are a file, two a request; parted from the right."""
+    """What a payload means. Three parts are a file, two a request; parted from the right.
+
+    A name may be empty where there is an extension: that is what becomes of ".profile", and of the key of the encrypted variant.
+    """
     if payload == RECEIVED:
         return Received()
     if payload == FAILED:
@@ -333,16 +336,14 @@ def classify(payload: bytes) -> Payload:
         return Text(payload.decode("utf-8", "replace"))
     named = _named(parts[-2], parts[-1])
     if isinstance(named, Broken):
-        # A key has no name: it is told apart so that the peer can be answered.
-        key = File(parts[0], "", KEY_EXT)
-        return key if parts[1:] == [b"", KEY_EXT.encode()] and key.is_key else named
+        return named
     return Wanted(*named) if len(parts) == 2 else File(parts[0], *named)
 
 
 def _named(name: bytes, ext: bytes) -> tuple[str, str] | Broken:
     if len(name) > MAX_NAME or len(ext) > MAX_EXT:
         return Broken(Reason.NAME_TOO_LONG)
-    if not name:
+    if not name and not ext:
         return Broken(Reason.NO_NAME)
     try:
         return name.decode("utf-8"), ext.decode("utf-8")
@@ -441,7 +442,7 @@ def question_payload(text: str) -> bytes:
 
 def _words(name: str, ext: str) -> bytes:
     words = name.encode() + DELIMITER + ext.encode()
-    if not name or len(name.encode()) > MAX_NAME or len(ext.encode()) > MAX_EXT:
+    if not (name or ext) or len(name.encode()) > MAX_NAME or len(ext.encode()) > MAX_EXT:
         raise ValueError(f"{name!r} is no name for a file here")
     if name.startswith(":") or (b"content" + DELIMITER + words).rsplit(DELIMITER, 2) != [b"content", name.encode(), ext.encode()]:
         raise ValueError(f"{name!r} holds the delimiter")
