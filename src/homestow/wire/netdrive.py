@@ -451,8 +451,11 @@ class Requests(_Reader):
             trouble = check_fields(table, fields)
         except WrongField as wrong:
             trouble = str(wrong)
-        if trouble is None and kind == "upload" and dialect is Dialect.DOCUMENTED:
-            trouble = upload_trouble(fields)
+        if trouble is None and kind == "upload":
+            if dialect is Dialect.DOCUMENTED:
+                trouble = upload_trouble(fields)
+            elif body != fields["size"]:
+                trouble = "session is missing"
         self._begin(body, tail=False)
         return Request(kind, fields, body, dialect, trouble)
 
@@ -480,7 +483,7 @@ class Requests(_Reader):
             raise self._fail(Reason.UNKNOWN_TYPE, "type is unknown", Dialect.FINAL, kind)
         follows = kind == "uploadChunk"
         try:
-            fields = load(head[start:], lenient=False)
+            fields = load(memoryview(head)[start:], lenient=False)
         except BadJson as wrong:
             if follows:
                 raise self._fail(Reason.NO_LENGTH, str(wrong), Dialect.FINAL, kind) from None
@@ -559,7 +562,7 @@ class Answers(_Reader):
                 line, start = self._line(head)
                 if line != f"{kind}Res":
                     raise self._fail(Reason.OUT_OF_ORDER, f"the answer to {kind} is a {line!r}", self._dialect, kind)
-                fields = load(head[start:], lenient=False)
+                fields = load(memoryview(head)[start:], lenient=False)
             else:
                 fields = load(head, lenient=True)
                 named = fields.pop("type", None)

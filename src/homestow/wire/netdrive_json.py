@@ -53,23 +53,23 @@ def _real(digits: str) -> float:
 _DECODER: Final = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_float=_real)
 
 
-def decode(data: bytes | bytearray) -> str:
+def decode(data: bytes | bytearray | memoryview) -> str:
     """Text of a message.
 
     Raises:
         BadJson: neither UTF-8 nor GBK.
     """
     try:
-        return data.decode("utf-8")
+        return str(data, "utf-8")
     except UnicodeDecodeError:
         pass
     try:
-        return data.decode("gbk")
+        return str(data, "gbk")
     except UnicodeDecodeError:
         raise BadJson("the text is neither UTF-8 nor GBK") from None
 
 
-def load(data: bytes | bytearray, *, lenient: bool) -> dict[str, Any]:
+def load(data: bytes | bytearray | memoryview, *, lenient: bool) -> dict[str, Any]:
     """The object that `data` holds, white space around it allowed.
 
     Args:

@@ -273,7 +273,7 @@ ECHOED: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 def upload_trouble(fields: Mapping[str, Any]) -> str | None:
-    """What is missing in a documented `upload`, whose forms differ in their keys; None when it is complete.
+    """What is wrong with a documented `upload`, whose forms differ in their keys; None when it is complete.
 
     Forms: a whole file (`filename`, `size`); a piece or, with `chunksize` 0, an announcement (`filename`, `size`, `md5`, `offset`,
     `chunksize`, or `vfile_id` in place of the first three); the notice that all was sent (`vfile_id`, `complete`).
@@ -284,7 +284,12 @@ def upload_trouble(fields: Mapping[str, Any]) -> str | None:
     if "vfile_id" not in fields:
         wanted += ["filename", "size"]
         wanted += ["md5"] if "chunksize" in fields else []
-    return next((f"{name} is missing" for name in wanted if name not in fields), None)
+    missing = next((name for name in wanted if name not in fields), None)
+    if missing is not None:
+        return f"{missing} is missing"
+    if "size" in fields and fields.get("offset", 0) + fields.get("chunksize", 0) > fields["size"]:
+        return "offset and chunksize reach beyond size"
+    return None
 
 
 # --- answers ------------------------------------------------------------------------------------------------------------
