@@ -21,7 +21,18 @@ class Blocks:
     writing has failed, with `failure`.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, sink: Sink, executor: Executor | None) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        sink: Sink,
+        executor: Executor | None,
+        spare: list[memoryview] | None = None,
+    ) -> None:
+        """Make them.
+
+        Args:
+            spare: blocks of bodies that came before, to be used again; `settle` puts a few back.
+        """
         self.loop = loop
         self.received = 0
         self.failure: BaseException | None = None
@@ -29,6 +40,7 @@ class Blocks:
         self._sink = sink
         self._executor = executor
         self._free: list[memoryview] = []
+        self._spare = [] if spare is None else spare
         self._made = 0
         self._current: memoryview | None = None
         self._used = 0
@@ -44,7 +56,7 @@ class Blocks:
             elif self._made < BLOCKS_IN_FLIGHT:
                 self._made += 1
                 # Memory that begins at a page, so that a disk can take it as it is.
-                self._current = memoryview(mmap.mmap(-1, BLOCK_BYTES))
+                self._current = self._spare.pop() if self._spare else memoryview(mmap.mmap(-1, BLOCK_BYTES))
             else:
                 return None
             self._used = 0
@@ -115,6 +127,8 @@ class Blocks:
                 await self._change()
             except asyncio.CancelledError as error:
                 cancelled = error
+        self._spare += self._free[: max(0, BLOCKS_IN_FLIGHT - len(self._spare))]
+        self._free.clear()
         if cancelled is not None:
             raise cancelled
         if self.failure is not None and not quiet:

@@ -70,6 +70,7 @@ class Site:
     closing: bool = False
     streams: "set[Stream]" = field(default_factory=set)
     open_per_user: Counter[Hashable] = field(default_factory=Counter)
+    spare: list[memoryview] = field(default_factory=list)
     scratch: memoryview = field(default_factory=lambda: memoryview(bytearray(AHEAD_BYTES)))
 
 
@@ -185,7 +186,7 @@ class Stream(asyncio.BufferedProtocol):
         Raises:
             Gone: with how much came. TooSlow.
         """
-        blocks = Blocks(self._loop, sink, executor)
+        blocks = Blocks(self._loop, sink, executor, self._site.spare)
         try:
             await self._take_in(count, blocks)
         except BaseException:
