@@ -47,6 +47,25 @@ def test_lists_and_switches_come_from_the_environment_too(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "netdrive_open_root = 'Open'\npicloud = ':46000'\npicloud_inbox_root = 'In'\npicloud_login_seconds = 5\n",
+        "[netdrive]\nopen_root = 'Open'\n[picloud]\naddress = ':46000'\ninbox_root = 'In'\nlogin_seconds = 5\n",
+        "netdrive.open_root = 'Open'\npicloud = {address = ':46000', inbox_root = 'In', login_seconds = 5}\n",
+    ],
+)
+def test_a_front_has_its_settings_flat_or_in_a_table(tmp_path: Path, text: str) -> None:
+    """All forms mean the same, and the environment beats them by the whole name."""
+    write(tmp_path, text)
+
+    found = load(tmp_path, {"HOMESTOW_PICLOUD_INBOX_ROOT": "Other"}, {})
+
+    assert (found.netdrive, found.netdrive_open_root) == (None, "Open")
+    assert (found.picloud, found.picloud_inbox_root, found.picloud_login_seconds) == (":46000", "Other", 5)
+    assert not found.picloud_current_user
+
+
+@pytest.mark.parametrize(
     "text,wanted",
     [
         ("trash_days = 1\nhtpp = ':1'\n", "homestow.toml:2: there is no setting 'htpp'; did you mean 'http'?"),
@@ -55,6 +74,20 @@ def test_lists_and_switches_come_from_the_environment_too(tmp_path: Path) -> Non
         ("signup = 1\n", "homestow.toml:1: signup is true or false, not 1."),
         ("http = \n", "homestow.toml:1: Invalid value (column 8); correct it there."),
         ("[server]\nhttp = ':1'\n", "homestow.toml:1: there is no setting 'server'; the settings are "),
+        ("[netdrive]\n\nopen_rot = 'x'\n", "homestow.toml:3: there is no setting 'netdrive_open_rot'; did you mean"),
+        (
+            "[picloud]\nlogin_seconds = 0\n",
+            "homestow.toml:2: picloud_login_seconds is a whole number of seconds from 1",
+        ),
+        ("picloud.login_seconds = 0\n", "homestow.toml:1: picloud_login_seconds is a whole number of seconds from 1"),
+        ("\n[picloud]\ncurrent_user = 1\n", "homestow.toml:3: picloud_current_user is true or false, not 1."),
+        ("signup = true\n[netdrive]\nsignup = true\n", "homestow.toml:3: there is no setting 'netdrive_signup'"),
+        (
+            "netdrive_open_root = 'a'\n[netdrive]\nopen_root = 'b'\n",
+            "homestow.toml:3: netdrive_open_root is given twice",
+        ),
+        ("[http]\naddress = ':1'\n", "homestow.toml:1: http is text, not {'address': ':1'}."),
+        ("[picloud]\naddress = 'nowhere'\n", "picloud: 'nowhere' is not HOST:PORT"),
         ("http = 'nowhere'\n", "http: 'nowhere' is not HOST:PORT"),
         ("http = 'a:70000'\n", "http: 'a:70000' is not HOST:PORT"),
         ("tls_cert = '/a'\n", "tls_cert and tls_key belong together; give both or neither."),

@@ -54,7 +54,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         http, netdrive, picloud, grpc: "HOST:PORT" a front listens on, ":0" for a free port; None: this front is off.
         public_url: how the server is reached from outside, for links; None: as it was asked.
         tls_cert, tls_key: PEM files; both or neither.
-        allow_plain: serve plain http on an address that is not this machine's own (S101).
+        allow_plain: serve without encryption whoever is not on this machine (S75, S101).
         trusted_proxies: addresses whose forwarded headers are believed (S29).
         signup: whether a stranger may make an account.
         quota: bytes an account may fill, 0: no limit, where nothing else was set for it.
@@ -70,6 +70,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         thumbs_bytes: how much room they may take.
         share_limit, share_seconds: how many links made by isync calls live at once, and how long one lives unused.
         online_limit, online_seconds: how many isync sessions live at once, and how long one lives unused.
+        netdrive_open_root: name of the root that netdrive clients of the first phase, which have no login, read and write.
+        picloud_inbox_root: name of the root that takes files of PiCloud clients that are not logged in.
+        picloud_current_user: PiCloud clients that are not logged in count as whoever logged in last, from wherever.
+        picloud_login_seconds: how long a PiCloud client's address stays logged in unused.
         access_log: tell every request too.
         log_level: what is told: debug, info, warning or error.
     """
@@ -102,6 +106,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     share_seconds: _Seconds = 1800
     online_limit: _Most = 100
     online_seconds: _Seconds = 3600
+    netdrive_open_root: str | None = None
+    picloud_inbox_root: str | None = None
+    picloud_current_user: bool = False
+    picloud_login_seconds: _Seconds = 900
     access_log: bool = False
     log_level: Annotated[str, msgspec.Meta(pattern="^(debug|info|warning|error)$")] = "info"
 
@@ -119,6 +127,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 NAMES = tuple(field.name for field in msgspec.structs.fields(Settings))
 _SECRETS = frozenset({"backup_key"})
+_TABLES = frozenset({"netdrive", "picloud"})
+"""Fronts whose settings may stand in a table of the file too: `[netdrive] open_root` is `netdrive_open_root`."""
+_ADDRESS = "address"
+"""What the setting of such a front's own name is called in its table."""
 _RANGES = {
     "log_level": "debug, info, warning or error",
     "upload_days": "a whole number from 1 to 365",
@@ -128,9 +140,11 @@ _RANGES = {
     "entries": "a whole number, 0 or more",
     "thumbs_bytes": "a whole number of bytes, 0 or more",
     **dict.fromkeys(("share_limit", "online_limit"), "a whole number from 1 to 1000000"),
-    **dict.fromkeys(("share_seconds", "online_seconds"), "a whole number of seconds from 1 to 315360000"),
+    **dict.fromkeys(
+        ("share_seconds", "online_seconds", "picloud_login_seconds"), "a whole number of seconds from 1 to 315360000"
+    ),
     "trusted_proxies": 'a list of addresses such as ["192.168.1.2"]',
-    **dict.fromkeys(("allow_plain", "signup", "watch", "access_log"), "true or false"),
+    **dict.fromkeys(("allow_plain", "signup", "watch", "access_log", "picloud_current_user"), "true or false"),
     **dict.fromkeys(("versions_all_days", "versions_daily_days", "trash_days"), "a whole number from 0 to 36500"),
 }
 
@@ -197,7 +211,23 @@ def _from_file(path: Path) -> dict[str, object]:
         raise BadSettings(_toml_message(path, str(error))) from error
     if mode & (stat.S_IRWXG | stat.S_IRWXO) and not _SECRETS.isdisjoint(values):
         raise BadSettings(f"{path} holds a secret and others may read it; run: chmod 600 {path}")
-    return {name: _checked(name, value, f"{path}:{_line_of(name, text)}") for name, value in values.items()}
+    found: dict[str, object] = {}
+    for name, value, line in _flat(values, text):
+        if name in found:
+            raise BadSettings(f"{path}:{line}: {name} is given twice, at the top and in a table; leave one out.")
+        found[name] = _checked(name, value, f"{path}:{line}")
+    return found
+
+
+def _flat(values: Mapping[str, object], text: str) -> Iterator[tuple[str, object, int]]:
+    """Each setting of a file with its line, those in tables under their whole names."""
+    for name, value in values.items():
+        if name in _TABLES and isinstance(value, dict):
+            for key, inner in value.items():
+                whole = name if key == _ADDRESS else f"{name}_{key}"
+                yield whole, inner, _line_of(key, text, name)
+        else:
+            yield name, value, _line_of(name, text)
 
 
 def _toml_message(path: Path, message: str) -> str:
@@ -209,11 +239,21 @@ def _toml_message(path: Path, message: str) -> str:
     return f"{path}:{line}: {what} (column {column}); correct it there."
 
 
-def _line_of(name: str, text: str) -> int:
-    """In which line of a TOML text a top-level name first stands."""
+def _line_of(name: str, text: str, table: str | None = None) -> int:
+    """In which line of a TOML text a name first stands: at the top, or in a table."""
+    inside: str | None = None
     for number, line in enumerate(text.splitlines(), 1):
         words = line.replace('"', "").replace("[", " ").replace("]", " ").replace("=", " ").replace(".", " ").split()
-        if words and words[0] == name:
+        if not words:
+            continue
+        if line.lstrip().startswith("["):
+            inside = words[0]
+            if table is None and inside == name:
+                return number
+        elif table is None:
+            if words[0] == name:
+                return number
+        elif (inside == table and words[0] == name) or (inside is None and words[0] == table and name in words):
             return number
     return 1
 
