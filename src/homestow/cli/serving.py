@@ -18,6 +18,8 @@ from homestow.cli.troubles import TROUBLE, USAGE, Trouble, one_line
 log = logging.getLogger(__name__)
 
 _M_ARENA_MAX = -8
+_FILES = 65_536
+"""Connections and contents that may be open at once, where the system lets us; many give 1024 to whoever does not ask."""
 _LATER = {"netdrive": "--netdrive", "picloud": "--picloud", "grpc": "--grpc"}
 
 
@@ -68,6 +70,7 @@ def run(data: Path, settings: object) -> None:
 
     assert isinstance(settings, Settings)
     _share_heaps()
+    _open_more_files()
     try:
         with open_house(data, settings) as house:
             Server(house).run(say_ready)
@@ -83,6 +86,16 @@ def _share_heaps() -> None:
 
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
+
+
+def _open_more_files() -> None:
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def log_to_stderr(level: str) -> None:

@@ -138,7 +138,7 @@ def _build(folder: DataFolder, settings: Settings, database: Database) -> House:
     watched = core.outside
     assert isinstance(watched, Outside)
     shares = Shares(
-        SqlShares(database), account_rows, catalogue, core.access, clock, hashing, _share_secret(folder),
+        SqlShares(database), account_rows, catalogue, core.access, clock, hashing, _secret_key(folder, "share.key"),
         isync_most=settings.share_limit, isync_life_s=settings.share_seconds,
     )  # fmt: skip
     pictures = _media(folder, settings, database, core, roots)
@@ -195,20 +195,21 @@ def _listing(folder: DataFolder, database: Database, core: Core) -> ListingServi
     return ListingService(source, open_index, core.access, core.committer.subscribe, used_before=path.exists())
 
 
-def _share_secret(folder: DataFolder) -> bytes:
-    """The secret from which keys of isync links are derived, made when missing; lost, those links are only made anew.
+def _secret_key(folder: DataFolder, name: str) -> bytes:
+    """A secret of 32 bytes that the file `name` holds, made when missing. Lost, what is derived from it is only made anew:
+    keys of isync links (`share.key`), sessions of netdrive (`netdrive.key`).
 
     Raises:
         StorageFailed: it cannot be read or written.
     """
-    path = folder.path / "share.key"
+    path = folder.path / name
     try:
         with suppress(FileNotFoundError):
             found = path.read_bytes()
             if len(found) == 32:
                 return found
         made = secrets.token_bytes(32)
-        part = path.with_name("share.key.part")
+        part = path.with_name(f"{name}.part")
         with open(os.open(part, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, 0o600), "wb") as file:
             file.write(made)
             file.flush()
