@@ -306,7 +306,9 @@ class _Reader:
             self._tail = tail
             self._open = True
 
-    def _fail(self, reason: Reason, message: str, dialect: Dialect | None = None, type: str | None = None) -> FrameError:
+    def _fail(
+        self, reason: Reason, message: str, dialect: Dialect | None = None, type: str | None = None
+    ) -> FrameError:
         """What to raise, now and whenever the reader is asked again."""
         self._broken = FrameError(reason, message, dialect, type)
         self._buffer = _NO_BYTES
@@ -346,7 +348,9 @@ class _Reader:
         """The type line of a head of the final dialect, and where its JSON begins."""
         line = head.find(b"\n", 0, MAX_TYPE + 1)
         if line < 0:
-            raise self._fail(Reason.UNKNOWN_TYPE, f"the type is not a line of at most {MAX_TYPE} characters", Dialect.FINAL)
+            raise self._fail(
+                Reason.UNKNOWN_TYPE, f"the type is not a line of at most {MAX_TYPE} characters", Dialect.FINAL
+            )
         return head[:line].decode("latin-1"), line + 1
 
 
@@ -423,7 +427,9 @@ class Requests(_Reader):
             raise self._fail(Reason.BAD_JSON, str(wrong), Dialect.DOCUMENTED) from None
         end = stop if stop >= 0 else len(buffer)
         if len(self._held) + end - at > MAX_HEAD:
-            raise self._fail(Reason.TOO_LONG, f"the head of a request has more than {MAX_HEAD} bytes", Dialect.DOCUMENTED)
+            raise self._fail(
+                Reason.TOO_LONG, f"the head of a request has more than {MAX_HEAD} bytes", Dialect.DOCUMENTED
+            )
         self._held += memoryview(buffer)[at:end]
         self._at = end
         if stop < 0:
@@ -445,7 +451,7 @@ class Requests(_Reader):
         if table is None:
             return Malformed(dialect, kind, Reason.UNKNOWN_TYPE, "type is unknown")
         body = self._upload_length(fields, dialect) if kind == "upload" else None
-        if dialect is Dialect.DOCUMENTED:
+        if dialect is Dialect.DOCUMENTED and table[0].name == "session":
             fields.setdefault("session", "")
         try:
             trouble = check_fields(table, fields)
@@ -591,7 +597,9 @@ class Answers(_Reader):
             return None
         length: int = fields["size"]
         if bound is not None and length > bound:
-            raise self._fail(Reason.NO_LENGTH, f"{length} bytes where at most {bound} were asked for", self._dialect, kind)
+            raise self._fail(
+                Reason.NO_LENGTH, f"{length} bytes where at most {bound} were asked for", self._dialect, kind
+            )
         return length
 
 

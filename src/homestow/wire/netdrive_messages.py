@@ -232,12 +232,26 @@ REQUESTS: Final[Mapping[Dialect, Mapping[str, tuple[Field, ...]]]] = {
         "logout": (_SESSION,),
         "dirinfo": (_SESSION, _BINDID),
         "upload": (
-            _SESSION, _maybe(_FILENAME), _maybe(_PATH), Field("vfile_dir_id", Kind.INTEGER, needed=False), _maybe(_MD5),
-            _maybe(_SIZE), _maybe(_MTIME), Field("vfile_id", Kind.INTEGER, needed=False), _maybe(_OFFSET), _maybe(_CHUNKSIZE),
-            Field("complete", Kind.FLAG, needed=False), _BINDID,
+            _SESSION,
+            _maybe(_FILENAME),
+            _maybe(_PATH),
+            Field("vfile_dir_id", Kind.INTEGER, needed=False),
+            _maybe(_MD5),
+            _maybe(_SIZE),
+            _maybe(_MTIME),
+            Field("vfile_id", Kind.INTEGER, needed=False),
+            _maybe(_OFFSET),
+            _maybe(_CHUNKSIZE),
+            Field("complete", Kind.FLAG, needed=False),
+            _BINDID,
         ),
         "download": (
-            _SESSION, Field("vfile_id", Kind.INTEGER, needed=False), _maybe(_MD5), _maybe(_OFFSET), _maybe(_SIZE), _BINDID,
+            _SESSION,
+            Field("vfile_id", Kind.INTEGER, needed=False),
+            _maybe(_MD5),
+            _maybe(_OFFSET),
+            _maybe(_SIZE),
+            _BINDID,
         ),
     },
     Dialect.FINAL: {
@@ -250,7 +264,13 @@ REQUESTS: Final[Mapping[Dialect, Mapping[str, tuple[Field, ...]]]] = {
         "getdir": (_SESSION, _BINDID),
         "uploadFile": (_SESSION, _QUEUEID, _FILENAME, _PATH, _MD5, _SIZE, _MTIME, _BINDID),
         "uploadChunk": (
-            _SESSION, Field("vfile_id", Kind.INTEGER), _QUEUEID, Field("chunkid", Kind.INTEGER), _OFFSET, _CHUNKSIZE, _BINDID,
+            _SESSION,
+            Field("vfile_id", Kind.INTEGER),
+            _QUEUEID,
+            Field("chunkid", Kind.INTEGER),
+            _OFFSET,
+            _CHUNKSIZE,
+            _BINDID,
         ),
         "downloadFile": (_SESSION, _MD5, _QUEUEID, _OFFSET, _CHUNKSIZE, _BINDID),
         "deleteFile": (_SESSION, _FILENAME, _PATH, _QUEUEID, _BINDID),
@@ -280,7 +300,9 @@ def upload_trouble(fields: Mapping[str, Any]) -> str | None:
     """
     if fields.get("complete") is True:
         return None if "vfile_id" in fields else "vfile_id is missing"
-    wanted = ["offset"] if "chunksize" in fields else ["chunksize"] if "offset" in fields or "vfile_id" in fields else []
+    wanted = (
+        ["offset"] if "chunksize" in fields else ["chunksize"] if "offset" in fields or "vfile_id" in fields else []
+    )
     if "vfile_id" not in fields:
         wanted += ["filename", "size"]
         wanted += ["md5"] if "chunksize" in fields else []
@@ -440,7 +462,12 @@ def read_files(rows: list[Any]) -> list[FileRow]:
     """
     return [
         FileRow(
-            each["vfile_id"], each["vfile_dir_id"], each["vfile_name"], each["vfile_size"], each["vfile_md5"], each["vfile_server_mtime"]
+            each["vfile_id"],
+            each["vfile_dir_id"],
+            each["vfile_name"],
+            each["vfile_size"],
+            each["vfile_md5"],
+            each["vfile_server_mtime"],
         )
         for each in _checked(rows, _FILE_ROW)
     ]
@@ -453,7 +480,8 @@ def read_listed(rows: list[Any]) -> list[ListedFile]:
         WrongField: a row is no file.
     """
     return [
-        ListedFile(each["filename"], each["path"], each["md5"], each["size"], each["mtime"]) for each in _checked(rows, _LISTED_FILE)
+        ListedFile(each["filename"], each["path"], each["md5"], each["size"], each["mtime"])
+        for each in _checked(rows, _LISTED_FILE)
     ]
 
 

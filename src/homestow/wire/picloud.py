@@ -210,7 +210,9 @@ class Frames:
                 return None
             self._length = int.from_bytes(head, "big")
             if self._length > self._most:
-                self._broken = FrameError(Reason.TOO_LONG, f"a frame of {self._length} bytes where {self._most} are taken")
+                self._broken = FrameError(
+                    Reason.TOO_LONG, f"a frame of {self._length} bytes where {self._most} are taken"
+                )
                 raise self._broken
             if self._length > self._hold:
                 self._left, self._length = self._length, -1
@@ -444,6 +446,10 @@ def _words(name: str, ext: str) -> bytes:
     words = name.encode() + DELIMITER + ext.encode()
     if not (name or ext) or len(name.encode()) > MAX_NAME or len(ext.encode()) > MAX_EXT:
         raise ValueError(f"{name!r} is no name for a file here")
-    if name.startswith(":") or (b"content" + DELIMITER + words).rsplit(DELIMITER, 2) != [b"content", name.encode(), ext.encode()]:
+    if name.startswith(":") or (b"content" + DELIMITER + words).rsplit(DELIMITER, 2) != [
+        b"content",
+        name.encode(),
+        ext.encode(),
+    ]:
         raise ValueError(f"{name!r} holds the delimiter")
     return words
