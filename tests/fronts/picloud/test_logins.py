@@ -200,7 +200,7 @@ class TestSignUp:
         assert rig.picloud.logins.enter("Paul", WRONG, HOME)[0] is Entry.WRONG
 
     @pytest.mark.parametrize(
-        ("user", "password"),
+        "user, password",
         [("paul", "hello"), ("paul", ""), ("paul", "x" * 2000), ("", PASSWORD), ("../paul", PASSWORD), ("a\0b", PASSWORD),
          ("\ud800", PASSWORD), ("paul", "\udc80" * 20), ("x" * 100, PASSWORD)],
     )  # fmt: skip

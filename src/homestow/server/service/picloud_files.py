@@ -35,23 +35,20 @@ _MOST_NUMBERS: Final = 1000
 log = logging.getLogger(__name__)
 
 
-def path_of(name: bytes, ext: bytes) -> tuple[str, ...]:
+def path_of(name: str, ext: str) -> tuple[str, ...]:
     """Names from a root's top to the file that a message calls `name` and `ext`.
 
     A name may have folders; empty ones and "." are left out. Without an extension the name stands alone, without a name the
     dot begins it.
 
     Raises:
-        BadName: not UTF-8, absolute, with "..", too long, or no name at all (S01, S14).
+        BadName: absolute, with "..", too long, or no name at all (S01, S14).
     """
-    try:
-        text = (name + b"." + ext if ext else name).decode()
-    except UnicodeDecodeError as error:
-        raise BadName("A name is text in UTF-8.") from error
+    text = f"{name}.{ext}" if ext else name
     if text.startswith("/"):
         raise BadName("A name begins in your own folder, not with a slash.")
     *folders, last = text.split("/")
-    if last in ("", ".") or len(text) > 2 * 4096:
+    if last in ("", "."):
         raise BadName("A file needs a name of its own.")
     return split_path("/".join([*(folder for folder in folders if folder not in ("", ".")), last]))
 
