@@ -43,6 +43,11 @@ def covers(ranges: Ranges, start: int, stop: int) -> bool:
     return start >= stop or any(first <= start and stop <= last for first, last in pairs(ranges))
 
 
+def covered(ranges: Ranges, start: int) -> int:
+    """How far the bytes from `start` on are in it without a gap: an offset, `start` itself when that byte is not."""
+    return next((last for first, last in pairs(ranges) if first <= start < last), start)
+
+
 def count(ranges: Ranges) -> int:
     """Bytes in it."""
     return sum(ranges[1::2]) - sum(ranges[::2])

@@ -131,6 +131,14 @@ class Accounts:
         account = self.prove(user, password, address)
         return self._new_device(account, device)
 
+    def enter(self, account: Account, device: str) -> LoggedIn:
+        """A new device of an account that was proven; what `log_in` does after `prove`.
+
+        Raises:
+            LoginFailed: the account is gone, or got another password since.
+        """
+        return self._new_device(account, device)
+
     def prove(self, user: str, password: str, address: str) -> Account:
         """The account whose name and password these are; counted, slowed and raising as `log_in`."""
         keys = (account_key(user if encodable(user) else ""), address_key(address))

@@ -154,7 +154,7 @@ class Contents:
         """BLAKE3 of an open content; computed when nobody needed it yet, and remembered unless the file changed meanwhile."""
         if content.digest is None:
             content.digest = digest_open(content.opened, content.size)
-            if self._is_unchanged(content):
+            if self.is_unchanged(content):
                 node, rev, digest = content.node, content.rev, content.digest
 
                 def remember(rows: Rows) -> None:
@@ -164,7 +164,8 @@ class Contents:
                 self._committer.run(RowsWork(OUTSIDE, content.root, remember, (("node", node),), durable=False))
         return content.digest
 
-    def _is_unchanged(self, content: OpenContent) -> bool:
+    def is_unchanged(self, content: OpenContent) -> bool:
+        """Whether what was read from it is surely this content: nobody wrote into the file meanwhile."""
         row = self._catalogue.node(content.node)
         if row is None or row.rev != content.rev:
             return row is not None

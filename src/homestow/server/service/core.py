@@ -36,6 +36,7 @@ class Core:
     files: Files
     trashcan: Trashcan
     uploads: Uploads
+    arrivals: Arrivals
     appends: Appends
     whole: WholeFiles
     downloads: Downloads
@@ -82,6 +83,7 @@ def make_core(
         files=files,
         trashcan=Trashcan(catalogue, stores, access, committer, publisher, contents, files),
         uploads=uploads,
+        arrivals=arrivals,
         appends=Appends(catalogue, access, contents, uploads, arrivals),
         whole=WholeFiles(catalogue, stores, access, committer, publisher),
         downloads=Downloads(catalogue, access, contents, blocks),

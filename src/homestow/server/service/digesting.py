@@ -37,7 +37,7 @@ def digest_open(content: Opened | Staged, size: int, go_on: Callable[[], None] |
     return hasher.digest()
 
 
-def feed(hasher: blake3, content: Opened | Staged, start: int, stop: int) -> int:
+def feed(hasher: Hasher, content: Opened | Staged, start: int, stop: int) -> int:
     """Hash bytes from `start` up to `stop`; how many there were."""
     at = start
     while at < stop and (data := content.read_at(at, min(CHUNK, stop - at))):

@@ -14,6 +14,9 @@ SMALL = 256 * 1024
 MOST_CHUNKS = 1 << 18
 """Blocks of one file whose progress is told: a tebibyte (S109)."""
 
+_SECOND = 1_000_000_000
+_LATEST_S = 1 << 33
+
 TOP = "//"
 """How the top of a root is called in lists."""
 
@@ -130,3 +133,13 @@ class WholeSink(Sink, Protocol):
 
     def finish(self) -> int:
         """The file is in its place; its id. Raises as `ChunkSink.finish`."""
+
+
+def seconds_of(mtime_s: float | None) -> int | None:
+    """Whole seconds of a modification time that a file can have."""
+    return int(mtime_s) if mtime_s is not None and 0 <= mtime_s < _LATEST_S else None
+
+
+def mtime_ns_of(mtime_s: float | None) -> int | None:
+    """The same in nanoseconds, with what was given below a second."""
+    return int(mtime_s * _SECOND) if mtime_s is not None and 0 <= mtime_s < _LATEST_S else None

@@ -1,5 +1,6 @@
 """Bytes on their way in: what a front feeds from its workers, piece by piece."""
 
+import hashlib
 import logging
 import threading
 from collections.abc import Callable
@@ -9,21 +10,53 @@ from blake3 import blake3
 from homestow.server.ports.content import Staged
 from homestow.server.rules import ranges as spans
 from homestow.server.rules.ranges import Ranges
-from homestow.server.service.digesting import feed
+from homestow.server.service.digesting import feed, feed_beside
 from homestow.values.errors import CloudError, DigestMismatch, TooLarge, WrongOffset
 from homestow.values.faults import faultpoint
 
 RECORD_EVERY = 8 * 1024 * 1024
 """Appended bytes after which a row remembers them, so that a killed server asks for few of them again."""
 
+_BESIDE = 64 * 1024
+"""Bytes from which on handing them to another thread costs less than it saves."""
+
 _log = logging.getLogger(__name__)
+
+
+class Digests:
+    """What of an upload's bytes has gone by in order: BLAKE3, and MD5 where a protocol names it."""
+
+    __slots__ = ("blake3", "md5")
+
+    def __init__(self, md5: bool = False) -> None:
+        self.blake3 = blake3()
+        self.md5 = hashlib.md5(usedforsecurity=False) if md5 else None
+
+    def update(self, data: bytes | memoryview, /) -> None:
+        """The next bytes."""
+        self.blake3.update(data)
+        if self.md5 is not None:
+            self.md5.update(data)
+
+    def update_beside(self, data: memoryview, write: Callable[[], None]) -> None:
+        """The same while `write` puts them somewhere; MD5 takes longest and has a thread of its own."""
+        if self.md5 is None or len(data) < _BESIDE:
+            self.update(data)
+            write()
+            return
+
+        def others() -> None:
+            self.blake3.update(data)
+            write()
+
+        feed_beside(self.md5, data, others)
 
 
 class Arriving:
     """An upload's bytes as this process knows them; rows hold what survives it.
 
     Several blocks may arrive at once; of those who append only the last who began. The digest of the whole is computed on the
-    way as long as bytes come in order, what is left of it at the end.
+    way as long as bytes come in order, what is left of it at the end, or now and then by `catch_up`.
     """
 
     def __init__(self, staged: Staged, size: int, received: Ranges, durable: Ranges) -> None:
@@ -37,21 +70,49 @@ class Arriving:
         self.appending = threading.Lock()
         self.appender: AppendSink | None = None
         self.users = 0
-        self._hasher: blake3 | None = blake3() if not received else None
+        self.cuts = 0
+        self._digests: Digests | None = Digests() if not received else None
         self._hashed = 0
+        self._hashing = False
+        self._with_md5 = False
+        self._writing: list[tuple[int, int]] = []
+        self._quiet = threading.Condition(self.lock)
 
     def write(self, at: int, data: memoryview) -> None:
         """Put bytes at an offset; those that are there already are left as they are (the same bytes sent again)."""
         stop = at + len(data)
         with self.lock:
-            if spans.covers(self.received, at, stop):
+            there = spans.covered(self.received, at)
+            if there >= stop:
                 return
-            if self._hasher is not None and at == self._hashed:
-                self._hasher.update(data)
-                self._hashed = stop
-            elif at < self._hashed:
-                self._hasher = None
-        self.staged.write_at(at, data)
+            at, data = there, data[there - at :]
+            if at < self._hashed:
+                self._digests = None
+            digests = self._digests
+            in_order = at == self._hashed and not self._hashing and not self._is_written(at, stop)
+            if digests is not None and in_order:
+                self._hashing, self._hashed = True, stop
+            else:
+                digests = None
+            self._writing.append((at, stop))
+        try:
+            if digests is None:
+                self.staged.write_at(at, data)
+            else:
+                digests.update_beside(data, lambda: self.staged.write_at(at, data))
+        finally:
+            self._written(at, stop, digests is not None)
+
+    def _written(self, at: int, stop: int, hashed: bool) -> None:
+        with self.lock:
+            self._writing.remove((at, stop))
+            if hashed:
+                self._hashing = False
+            self._quiet.notify_all()
+
+    def _is_written(self, at: int, stop: int) -> bool:
+        """Whether somebody else is writing there right now: nobody knows whose bytes are there in the end."""
+        return any(first < stop and at < last for first, last in self._writing)
 
     def got(self, start: int, stop: int) -> None:
         """These bytes arrived as they should."""
@@ -64,16 +125,19 @@ class Arriving:
             self.received = spans.remove(self.received, start, stop)
             self.durable = spans.remove(self.durable, start, stop)
             if start < self._hashed:
-                self._hasher = None
+                self._digests = None
+            if not start and stop == self.size and not self._writing and not self._hashing:
+                self._begin_anew()
 
     def doubt(self) -> None:
         """The disk failed: only what it had flushed counts."""
         with self.lock:
             self.received = self.durable
-            self._hasher = None
+            self._digests = None
 
     def cut(self, at: int) -> None:
         """Forget everything from an offset on."""
+        self.cuts += 1
         self.lost(at, self.size)
 
     def take_over(self, by: "AppendSink | None" = None) -> None:
@@ -96,15 +160,53 @@ class Arriving:
             with self.lock:
                 self.durable = received
 
+    def want_md5(self) -> None:
+        """Compute the MD5 as well from now on, also of what is there already."""
+        with self.lock:
+            if not self._with_md5:
+                self._with_md5 = True
+                while self._hashing:
+                    self._quiet.wait()
+                self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self._digests, self._hashed = Digests(self._with_md5), 0
+
+    def catch_up(self, most: int) -> None:
+        """Digest up to `most` bytes that are there, in order, and were not digested as they came; nothing while another does."""
+        with self.lock:
+            digests, start = self._digests, self._hashed
+            stop = min(spans.prefix(self.received), start + most, *(first for first, _ in self._writing))
+            if digests is None or self._hashing or stop <= start:
+                return
+            # Whoever writes below `stop` from now on makes all of it count for nothing.
+            self._hashing, self._hashed = True, stop
+        done = 0
+        try:
+            done = feed(digests, self.staged, start, stop)
+        finally:
+            with self.lock:
+                self._hashing = False
+                if done != stop - start:
+                    self._digests = None
+                self._quiet.notify_all()
+
     def digest(self) -> bytes:
         """BLAKE3 of the whole, once everything is there."""
+        return self.digests()[0]
+
+    def digests(self) -> tuple[bytes, bytes | None]:
+        """BLAKE3 of the whole, once everything is there, and its MD5 where that is wanted."""
         with self.lock:
-            hasher, hashed = self._hasher, self._hashed
-            self._hasher = None
-        if hasher is None:
-            hasher, hashed = blake3(), 0
-        feed(hasher, self.staged, hashed, self.size)
-        return hasher.digest()
+            # Whoever was writing when the last bytes came writes no more than the piece he is at.
+            while self._writing or self._hashing:
+                self._quiet.wait()
+            digests, self._digests = self._digests, None
+        if digests is None:
+            digests = Digests(self._with_md5)
+            self._hashed = 0
+        feed(digests, self.staged, self._hashed, self.size)
+        return digests.blake3.digest(), None if digests.md5 is None else digests.md5.digest()
 
 
 class BlockSink:

@@ -107,12 +107,17 @@ class Uploads:
         self._blocks = blocks
         self._clock = clock
         self._arrivals = arrivals
-        self._lifetime_ns = lifetime_ns
+        self._lifetime_ns = self.lifetime_ns = lifetime_ns
         self.dropped: Callable[[NodeId], None] | None = None
         """Called with the node of an upload that was cancelled or expired."""
 
-    def begin_upload(self, who: Principal, begin: Begin, once: Once | None = None) -> UploadState:
+    def begin_upload(
+        self, who: Principal, begin: Begin, once: Once | None = None, beside: Callable[[UploadRow], None] | None = None
+    ) -> UploadState:
         """Begin an upload; its node id and room are reserved from now on.
+
+        Args:
+            beside: what else to write down of it, in the same transaction.
 
         Raises:
             NotFound, Forbidden, WrongKind, BadName, PathTaken, Stale: the place or the base does not fit.
@@ -136,7 +141,7 @@ class Uploads:
             to_bytes(begin.digest), begin.mtime_ns, "created" if begin.size else "uploaded", (), (), self._arrivals.boot, now,
             now + self._lifetime_ns, 0,
         )  # fmt: skip
-        began = self._committer.run(_BeginUpload(who, upload, once))
+        began = self._committer.run(_BeginUpload(who, upload, once, beside))
         row_now = self._row(who, UploadId(began))
         if begin.digest is not None and begin.size and row_now.state == "created" and self._fill_in(who, row_now):
             self.finish_upload(who, row_now.id, begin.digest)
@@ -406,9 +411,12 @@ class _BeginUpload(Work[str]):
     displaces = False
     on_disk = False
 
-    def __init__(self, who: Principal, upload: UploadRow, once: Once | None) -> None:
+    def __init__(
+        self, who: Principal, upload: UploadRow, once: Once | None, beside: Callable[[UploadRow], None] | None = None
+    ) -> None:
         super().__init__(who, upload.root, once)
         self._upload = upload
+        self._beside = beside
         self.keys = (("upload", upload.id),)
 
     def prepare(self, ground: Ground) -> None:
@@ -423,4 +431,6 @@ class _BeginUpload(Work[str]):
             upload = upload._replace(node=rows.take_ids(1))
         rows.save_upload(upload)
         rows.charge(self.root, reserved=upload.size, entries=1)
+        if self._beside is not None:
+            self._beside(upload)
         self.result = upload.id
