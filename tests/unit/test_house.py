@@ -24,6 +24,7 @@ ROOMS = [
     *("homestow.server.fronts.tcp", "homestow.server.fronts.netdrive"),
     *("homestow.server.fronts.webdav", "homestow.client", "homestow.client.bootstrap", "homestow.client.settings"),
     *("homestow.client.engine", "homestow.client.ports", "homestow.client.running", "homestow.client.adapters"),
+    *("homestow.wire.api", "homestow.wire.isync", "homestow.wire.netdrive", "homestow.wire.picloud", "pycloud"),
 ]
 
 ALLOWED = [
@@ -42,6 +43,8 @@ ALLOWED = [
     ("homestow.client.adapters", "homestow.wire"),
     ("homestow.client.running", "homestow.client.engine"),
     ("homestow.client.engine", "homestow.values"),
+    ("pycloud", "homestow.wire.picloud"),
+    ("pycloud", "homestow.values"),
 ]
 
 FORBIDDEN = [
@@ -69,6 +72,10 @@ FORBIDDEN = [
     ("homestow.client.engine", "threading"),
     ("homestow.client.running", "homestow.client.adapters"),
     ("homestow.client.adapters", "homestow.client.running"),
+    ("pycloud", "homestow.client"),
+    ("pycloud", "homestow.server"),
+    ("pycloud", "homestow.wire.netdrive"),
+    ("homestow.cli", "pycloud"),
 ]
 
 
