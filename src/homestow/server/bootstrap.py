@@ -22,6 +22,7 @@ from homestow.server.adapters.catalogue_sql.database import Database
 from homestow.server.adapters.catalogue_sql.extras import SqlExtras
 from homestow.server.adapters.catalogue_sql.listing import SqlListingSource
 from homestow.server.adapters.catalogue_sql.media import SqlMedia
+from homestow.server.adapters.catalogue_sql.netdrive import SqlMd5s, SqlNetdrive
 from homestow.server.adapters.catalogue_sql.roots import SqlRoots
 from homestow.server.adapters.catalogue_sql.sessions import SqlSessions
 from homestow.server.adapters.catalogue_sql.shares import SqlShares
@@ -42,6 +43,7 @@ from homestow.server.service.isync import Isync, IsyncRows, drop_orphans, make_i
 from homestow.server.service.keeping import Keeping, make_keeping
 from homestow.server.service.listing import ListingService
 from homestow.server.service.media_parts import MediaParts, MediaStores, make_media
+from homestow.server.service.netdrive import Netdrive, NetdriveStores, drop_netdrive_orphans, make_netdrive
 from homestow.server.service.outside import Outside
 from homestow.server.service.restore import Restored, restore
 from homestow.server.service.roots import Roots
@@ -67,6 +69,7 @@ class House:
     isync: Isync
     listing: ListingService
     pictures: MediaParts
+    netdrive: Netdrive
 
 
 def own_roots(folder: DataFolder, settings: Settings) -> Path:
@@ -108,6 +111,7 @@ def open_house(data: Path, settings: Settings) -> Iterator[House]:
                 yield house
             finally:
                 house.pictures.idle.stop()
+                house.netdrive.close()
                 house.core.close()
                 house.services.roots.close()
                 house.listing.stop()
@@ -143,11 +147,14 @@ def _build(folder: DataFolder, settings: Settings, database: Database) -> House:
     )  # fmt: skip
     pictures = _media(folder, settings, database, core, roots)
     extras = SqlExtras(database)
+    stores = NetdriveStores(account_rows, SqlSessions(database), SqlNetdrive(database), SqlMd5s(database))
     key = settings.backup_key
     keeping = make_keeping(
         core, watched, accounts, account_rows, roots, SqlCopies(database), clock, settings.retention(),
         settings.rescan_minutes * 60.0, settings.watch, None if key is None else key.reveal().encode(),
-        read_media=pictures.media.read, data=folder.path, sweeps=[shares.sweep, lambda: drop_orphans(extras)],
+        read_media=pictures.media.read, data=folder.path, sweeps=[
+            shares.sweep, lambda: drop_orphans(extras), lambda: drop_netdrive_orphans(stores.netdrive, stores.md5s),
+        ],
     )  # fmt: skip
     services = Services(
         accounts=accounts,
@@ -168,7 +175,10 @@ def _build(folder: DataFolder, settings: Settings, database: Database) -> House:
     listing = _listing(folder, database, core)
     rows = IsyncRows(account_rows, extras, extras, SqlSessions(database), SqlMedia(database), listing)
     isync = make_isync(core, services, rows, clock, most=settings.online_limit, idle_s=settings.online_seconds)
-    return House(folder, settings, database, core, services, keeping, isync, listing, pictures)
+    netdrive = make_netdrive(
+        core, services, stores, clock, _secret_key(folder, "netdrive.key"), open_root=settings.netdrive_open_root
+    )
+    return House(folder, settings, database, core, services, keeping, isync, listing, pictures, netdrive)
 
 
 def _media(folder: DataFolder, settings: Settings, database: Database, core: Core, roots: Roots) -> MediaParts:
@@ -308,12 +318,15 @@ class Server:
             self._house.keeping.start()
             self._house.listing.start()
             self._house.pictures.idle.start()
+            if settings.netdrive is not None:
+                self._house.netdrive.idle.start()
             ready({"ready": True, "http": address.url})
             await stop.wait()
             log.info("stopping")
         finally:
             await loop.run_in_executor(None, self._house.keeping.stop)
             await loop.run_in_executor(None, self._house.pictures.idle.stop)
+            await loop.run_in_executor(None, self._house.netdrive.idle.stop)
             feed.close()
             await server.close()
             await loop.run_in_executor(None, border.close)
