@@ -212,7 +212,7 @@ def is_broken(reader: Requests | Answers) -> bool:
     return False
 
 
-def events(reader: Requests | Answers) -> Iterator[object]:
+def events(reader: Requests | Answers) -> Iterator[Request | Answer | Malformed | netdrive.Data | netdrive.End]:
     """The events of a reader until it wants more bytes."""
     while (event := reader.next()) is not None:
         yield event
