@@ -1,15 +1,17 @@
-"""The real stack of `tests.fronts.api.rig`, with PiCloud's port beside HTTP, and a client that knows only the notes on its wire."""
+"""The real stack of `tests.fronts.isync.rig`, with PiCloud's port beside HTTP, and a client that knows only the notes on its wire."""
 
 import asyncio
 import socket
 import struct
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from tests.fronts.api.rig import PASSWORD, Rig
+from tests.fronts.api.rig import PASSWORD
+from tests.fronts.isync.rig import IsyncRig
 
 from homestow.server.adapters.catalogue_sql.accounts import SqlAccounts
 from homestow.server.adapters.catalogue_sql.sessions import SqlSessions
@@ -135,8 +137,8 @@ class Peer:
         self.sock.close()
 
 
-class PicloudRig(Rig):
-    """A server with both fronts."""
+class PicloudRig(IsyncRig):
+    """A server with all three fronts."""
 
     picloud: Picloud
 
@@ -150,6 +152,7 @@ class PicloudRig(Rig):
         super().__init__(place, **more)
 
     def _add_more(self, router: Router, border: Border) -> None:
+        super()._add_more(router, border)
         rows, sessions = SqlAccounts(self.database), SqlSessions(self.database)
         self.picloud = make_picloud(
             self.core, self.services, rows, sessions, inbox_root=self._inbox, current_user=self._current_user,
@@ -210,6 +213,17 @@ class PicloudRig(Rig):
                 assert not left, left
 
         asyncio.run_coroutine_threadsafe(wait(), self._loop).result(30)
+
+    def until_coming(self, count: int = 1) -> None:
+        """Wait until so many long messages have begun."""
+        deadline = time.monotonic() + 20
+        while len(list(self.roots_coming())) < count:
+            assert time.monotonic() < deadline
+            time.sleep(0.002)
+
+    def roots_coming(self) -> list[int]:
+        """For which roots room is kept while a long message comes."""
+        return list(self.picloud.files._coming)
 
     def own(self, user: str = "anna") -> Path:
         """The folder of somebody's own root."""

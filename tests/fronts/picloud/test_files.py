@@ -151,14 +151,18 @@ def test_nobody_sees_anothers_files(rig: PicloudRig) -> None:
 
 
 def test_at_once_everywhere(rig: PicloudRig) -> None:
-    """A file that came is there through the native API and on disk; one that came otherwise is given here."""
+    """A file that came is there through the native API, the isync calls and on disk; one that came otherwise is given here."""
     with rig.peer("anna") as peer:
         peer.put("docs/hi", "txt", b"hello")
         client = rig.client("anna")
         (own,) = (root for root in client.roots() if root.name == "anna")
-        answer = rig.ask("GET", f"/roots/{own.id}/resolve?path=docs/hi.txt")
+        answer = rig.ask("GET", f"/roots/{own.id}/path?path=docs/hi.txt")
         assert answer.status == 200, answer
         assert rig.read(answer.node.id) == b"hello"
+        phone = rig.phone("anna")
+        (listed,) = phone.get("files", pageIndex=0).data["list"]
+        assert (listed["id"], listed["size"]) == (answer.node.id, 5)
+        assert phone.ask("GET", f"/downFile.icc?id={listed['id']}").body == b"hello"
         rig.edit(answer.node, b"edited")
         assert peer.get("docs/hi", "txt") == b"edited"
         rig.put("new.txt", b"from elsewhere", parent=own.top)
@@ -213,8 +217,7 @@ class TestInbox:
         rig.roots.set_quota("tree", 5 * MIB)
         with rig.peer() as one, rig.peer() as two:
             one.send(upload("one", "bin", b"1" * (3 * MIB))[: 2 * MIB])
-            while rig.picloud.files._coming.get(rig.root, 0) == 0:
-                pass
+            rig.until_coming()
             failed, text = two.ask(upload("two", "bin", b"2" * (3 * MIB))[: 2 * MIB])
             assert failed == FAILED
             assert b"room" in (text or b"")
@@ -255,6 +258,7 @@ def test_a_login_that_ends_meanwhile(rig: PicloudRig) -> None:
     data = upload("big", "bin", b"x" * (2 * MIB))
     with rig.peer("anna") as peer:
         peer.send(data[:MIB])
+        rig.until_coming()
         rig.services.accounts.set_password("anna", "another password")
         failed, text = peer.ask(data[MIB:])
         assert failed == FAILED
