@@ -200,15 +200,13 @@ def _take_long(sock: socket.socket, talk: Talk, sender: str | None, length: int)
         if came < length:
             return 1
         ending = tail.finish() if fits else None
-        match ending:
-            case picloud.Ending(rest, name, ext) if ext != picloud.ACCOUNT_EXT or isinstance(sock, ClientSocket):
-                incoming.write(rest)
-                received = ReceivedFile(name, ext, sock)
-                received.sender = sender
-                return received.store(incoming)
-            case _:
-                _log.warning("refused a message peer=%s bytes=%d fits=%s", talk.peer, length, fits)
-                return _give_up(sock, picloud.FAILED)
+        if isinstance(ending, picloud.Ending) and (ending.ext != picloud.ACCOUNT_EXT or isinstance(sock, ClientSocket)):
+            incoming.write(ending.rest)
+            received = ReceivedFile(ending.name, ending.ext, sock)
+            received.sender = sender
+            return received.store(incoming)
+    _log.warning("refused a message peer=%s bytes=%d fits=%s", talk.peer, length, fits)
+    return _give_up(sock, picloud.FAILED)
 
 
 def _give(sock: socket.socket, talk: Talk, sender: str | None, name: str, ext: str) -> int:
