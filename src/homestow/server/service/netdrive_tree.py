@@ -81,6 +81,7 @@ class NetdriveTree:
         if bind > 0:
             numbers = self._rows.numbers(who.account)
             if bind not in numbers:
+                self._own_root(who)  # the first number is its, also when it is made only now
                 numbers = self._rows.give_numbers(who.account, [view.id for view in self._roots.of(who)])
             root = numbers.get(bind)
             if root is not None and self._access.rights(who, root) >= Rights.READ:
