@@ -187,7 +187,9 @@ class Reader:
         return len(self._held) + len(self._buffer) - self._at
 
     def feed(self, data: bytes | bytearray | memoryview) -> None:
-        """Take what came from the peer; bytes are kept as they are, not copied."""
+        """Take what came from the peer; bytes are kept as they are, not copied. After an error nothing is kept."""
+        if self._broken is not None:
+            return
         piece = data if type(data) is bytes else bytes(data)
         if self._at < len(self._buffer):
             piece = self._buffer[self._at :] + piece
