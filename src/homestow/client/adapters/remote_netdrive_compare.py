@@ -1,7 +1,8 @@
 """A complete listing against what is known: what differs is a change. Pure; see `remote_netdrive_tree`."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from typing import Any
 
 from homestow.client.adapters.remote_netdrive_tree import (
     NS,
@@ -23,25 +24,39 @@ from homestow.values.paths import check_name, nfc
 _MD5 = re.compile("[0-9a-f]{32}")
 
 
-def take(snapshot: Snapshot, seen: Seen, began: int) -> None:
-    """Compare with a complete listing that was asked for after `snapshot.begin()` gave `began`."""
-    _Taking(snapshot, seen, began).run()
-    for node in [node for node, act in snapshot.touched.items() if act <= began]:
-        del snapshot.touched[node]
+def take(snapshot: Snapshot, seen: Seen, began: int, missed: Collection[int] | None = None) -> set[int]:
+    """Compare with a complete listing that was asked for after `snapshot.begin()` gave `began`.
+
+    Args:
+        missed: what the listing before did not show either; only that is gone, since a server may put a listing together
+            while things move in it. None: whatever is not shown is gone.
+    Returns:
+        What this listing does not show and is not taken as gone yet.
+    """
+    doubted = _Taking(snapshot, seen, began, missed).run()
+    for touched in (snapshot.touched, snapshot.retired):
+        _prune(touched, began)
+    return doubted
+
+
+def _prune(acts: dict[Any, int], began: int) -> None:
+    for key in [key for key, act in acts.items() if act <= began]:
+        del acts[key]
 
 
 class _Taking:
     """One comparison; see `take`."""
 
-    def __init__(self, snapshot: Snapshot, seen: Seen, began: int) -> None:
-        self.snap, self.seen, self.began = snapshot, seen, began
+    def __init__(self, snapshot: Snapshot, seen: Seen, began: int, missed: Collection[int] | None) -> None:
+        self.snap, self.seen, self.began, self.missed = snapshot, seen, began, missed
         self.at: dict[Names, int] = {(): TOP}
         self.wanted: dict[int, Entry] = {}
         self.places: dict[tuple[int, str], int] = {}
         self.mentioned: set[int] = {TOP}
         self.refused: dict[str, Refusal] = {}
+        self.second: dict[int, tuple[str, tuple[str, int]]] = {}
 
-    def run(self) -> None:
+    def run(self) -> set[int]:
         """Find out what each object is, then take what differs."""
         folders = self._folder_paths()
         files = self._file_paths()
@@ -54,8 +69,9 @@ class _Taking:
         unknown = [file for file in files if not self._known_file(*file)]
         for file in self._paired(unknown):
             self._new_file(*file)
-        self._commit()
-        self.snap.refused = self.refused
+        doubted = self._commit()
+        self.snap.refused, self.snap.second = self.refused, self.second
+        return doubted
 
     # --- reading the listing ------------------------------------------------------------------------------------------
 
@@ -140,9 +156,12 @@ class _Taking:
             if node is not None:
                 self.mentioned.add(node)
             return
+        if node is None and self._retired(key):
+            return
         if node is not None and self._hidden(key, node):
             self.at[names] = node
             self.mentioned.add(node)
+            self.second[node] = (key, ("", 0))
             return
         if node is None:
             there = self.snap.kids.get(parent, {}).get(name)
@@ -163,8 +182,10 @@ class _Taking:
         parent = self.at.get(names)
         node = self._known(key, (*names, nfc(file.name)), (file.md5, file.size))
         if node is None:
-            return False
-        if parent is None or self._hidden(key, node):
+            return self._retired(key)
+        if hidden := self._hidden(key, node):
+            self.second[node] = (key, (file.md5, file.size))
+        if parent is None or hidden:
             self.mentioned.add(node)
             return True
         self._file(node, parent, key, file)
@@ -212,22 +233,32 @@ class _Taking:
     def _touched(self, node: int) -> bool:
         return self.snap.touched.get(node, 0) > self.began
 
+    def _retired(self, key: str) -> bool:
+        """Whether the listing is older than this client's removal of the object."""
+        return self.snap.retired.get(key, 0) > self.began
+
     def _settled(self, node: int) -> bool:
         """Whether the listing says of the node that it is there, or is too old to say anything."""
         return node in self.wanted or node in self.mentioned or self._touched(node)
+
+    def _is_gone(self, entry: Entry) -> bool:
+        """Whether what is missing is gone for sure: missed twice, or something else has its place."""
+        there = self.places.get((entry.parent, entry.name))
+        return self.missed is None or entry.id in self.missed or there is not None
 
     def _stays_gone(self, folder: int) -> bool:
         entry = self.snap.entries.get(folder)
         return entry is not None and entry.gone and (folder not in self.wanted or self._touched(folder))
 
-    def _commit(self) -> None:
+    def _commit(self) -> set[int]:
         snap = self.snap
-        gone = [
+        missing = [
             entry
             for entry in snap.entries.values()
             if not entry.gone and not self._settled(entry.id) and self.seen.tells_gone
             and (not entry.folder or self.seen.tells_folders)
         ]  # fmt: skip
+        gone = [entry for entry in missing if self._is_gone(entry)]
         changed: list[tuple[Entry, Entry | None]] = []
         for node, want in self.wanted.items():
             if self._touched(node) or self._stays_gone(want.parent):
@@ -250,6 +281,7 @@ class _Taking:
             snap.put(new, old)
         for entry in sorted(gone, key=lambda entry: entry.id, reverse=True):
             snap.put(entry._replace(gone=True), entry)
+        return {entry.id for entry in missing} - {entry.id for entry in gone}
 
 
 def _news(old: Entry | None, want: Entry) -> Entry:

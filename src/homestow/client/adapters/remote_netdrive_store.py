@@ -33,6 +33,7 @@ CREATE TABLE uploads (
     size INTEGER NOT NULL, md5 TEXT NOT NULL, mtime_ns INTEGER NOT NULL, done INTEGER, asked TEXT UNIQUE
 ) WITHOUT ROWID;
 """
+_MOST_PAIRS: Final = 500
 _EMPTY = ("DELETE FROM facts", "DELETE FROM nodes", "DELETE FROM aliases", "DELETE FROM uploads")
 _PUT_NODE = "INSERT OR REPLACE INTO nodes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _NUMBERS = ("change", "compacted", "next_id")
@@ -71,6 +72,8 @@ class NetdriveStore:
     def __init__(self, path: Path | str) -> None:
         self._path = path
         self._lock = RLock()
+        self._closed = False
+        self._pairs: dict[Digest, tuple[Digest, str, int]] = {}
         try:
             self._db = self._open()
             self.snapshot = self._load()
@@ -122,7 +125,10 @@ class NetdriveStore:
     def close(self) -> None:
         """Let go of the file; may be called twice."""
         with self._lock:
-            self._db.close()
+            if not self._closed:
+                self._closed = True
+                self._flush_pairs()
+                self._db.close()
 
     # --- the account --------------------------------------------------------------------------------------------------
 
@@ -185,14 +191,27 @@ class NetdriveStore:
     # --- contents by both names ----------------------------------------------------------------------------------------
 
     def learn(self, pairs: list[tuple[Digest, str, int]]) -> None:
-        """(BLAKE3, MD5, size) of bytes that were seen here."""
-        if pairs:
-            with self._whole() as db:
-                db.executemany("INSERT OR REPLACE INTO pairs VALUES (?, ?, ?)", pairs)
+        """(BLAKE3, MD5, size) of bytes that were seen here; written with whatever is written next.
+
+        What is lost of them costs reading once more.
+        """
+        with self._lock:
+            self._pairs.update((pair[0], pair) for pair in pairs)
+            if len(self._pairs) >= _MOST_PAIRS:
+                self._flush_pairs()
+
+    def _flush_pairs(self) -> None:
+        with self._lock:
+            if self._pairs:
+                with self._whole() as db:
+                    db.executemany("INSERT OR REPLACE INTO pairs VALUES (?, ?, ?)", self._pairs.values())
+                self._pairs.clear()
 
     def md5_of(self, digest: Digest) -> str | None:
         """The MD5 of bytes that were seen here."""
         with self._lock:
+            if digest in self._pairs:
+                return self._pairs[digest][1]
             row = self._db.execute("SELECT md5 FROM pairs WHERE digest = ?", (digest,)).fetchone()
         return None if row is None else str(row[0])
 
@@ -202,7 +221,9 @@ class NetdriveStore:
             rows = self._db.execute(
                 "SELECT digest FROM pairs WHERE md5 = ? AND size = ? LIMIT 2", (md5, size)
             ).fetchall()
-        return Digest(rows[0][0]) if len(rows) == 1 else None
+            found = {str(row[0]) for row in rows}
+            found.update(digest for digest, *content in self._pairs.values() if content == [md5, size])
+        return Digest(found.pop()) if len(found) == 1 else None
 
     # --- uploads ------------------------------------------------------------------------------------------------------
 

@@ -50,12 +50,14 @@ class Seen(NamedTuple):
         tells_gone: absence means deleted. False for servers that leave out what is being sent anew: there nothing is ever
             concluded from absence.
         tells_folders: folders without files are listed too.
+        epoch: which life of its store the server is in, where it tells; another one means it was restored (R23).
     """
 
     folders: Sequence[SeenFolder]
     files: Sequence[SeenFile]
     tells_gone: bool = True
     tells_folders: bool = True
+    epoch: str | None = None
 
 
 class Entry(NamedTuple):
@@ -135,6 +137,10 @@ class Snapshot:
     Attributes:
         epoch: this account's own life; a new one begins when the account was lost.
         change: the newest change number; `compacted`: up to here deletions are forgotten.
+        refused: what the last listing had that no folder here can hold, by key.
+        acts: counts what this client did itself; `touched` (by node) and `retired` (by key): its newest act on it. A listing
+            that was asked for before that says nothing of them.
+        second: of nodes that two objects stood for in the last listing, the hidden one's key and content.
     """
 
     epoch: str
@@ -148,6 +154,8 @@ class Snapshot:
     kids: dict[int, dict[str, int]] = field(default_factory=dict)
     acts: int = 0
     touched: dict[int, int] = field(default_factory=dict)
+    retired: dict[str, int] = field(default_factory=dict)
+    second: dict[int, tuple[str, tuple[str, int]]] = field(default_factory=dict)
     _dirty: set[int] = field(default_factory=set)
     _dirty_aliases: set[str] = field(default_factory=set)
 
@@ -237,8 +245,8 @@ class Snapshot:
             node, rev = self.new_id(), 1
         else:
             rev = old.rev if old.content == content else old.rev + 1
-            if self.keys.get(old.key) == old.id:
-                del self.keys[old.key]
+            if old.key != key:
+                self._retire(old)
         assert node is not None
         new = Entry(
             node, parent, name, False, size, md5, mtime_ns, rev, 0, 0, False, key, self.folder_path(parent), raw or name
@@ -246,24 +254,35 @@ class Snapshot:
         return self._act(new, old)
 
     def moved(self, node: int, parent: int, name: str, keys: dict[int, str]) -> Entry:
-        """We brought a node, a folder with all in it, to another place; `keys`: what the server calls the new objects."""
+        """We brought a node to another place, of a folder the files before it; `keys`: what the server calls the new objects."""
         old = self.live(node)
         if not (key := keys.get(node, "")) and not old.folder:
             key = place_key((*self.names(parent), name), folder=False)
-        if self.keys.get(old.key) == old.id:
-            del self.keys[old.key]
+        self._retire(old)
         place = spell((*self.names(parent), name)) if old.folder else self.folder_path(parent)
         moved = self._act(old._replace(parent=parent, name=name, key=key, place=place, raw=name), old)
         self.drop_aliases((node,))
-        for entry in list(self.below(node)):
-            self.acts += 1
-            self.touched[entry.id] = self.acts
-            names = self.names(entry.id)
-            if not (key := keys.get(entry.id, "")) and not entry.folder:
-                key = place_key(names, folder=False)
-            self.rekey(entry, key, spell(names if entry.folder else names[:-1]), entry.name)
-            self.drop_aliases((entry.id,))
+        for entry in [entry for entry in self.below(node) if entry.folder]:
+            self.replaced(entry.id, self.names(entry.id), keys.get(entry.id, ""))
         return moved
+
+    def replaced(self, node: int, names: Names, key: str = "") -> None:
+        """Our copy at that place stands for the node alone now; `key`: what the server calls it, if it told."""
+        entry = self.entries[node]
+        if not key and not entry.folder:
+            key = place_key(names, folder=False)
+        self.acts += 1
+        self.touched[node] = self.acts
+        if key != entry.key:
+            self._retire(entry)
+        self.rekey(entry, key, spell(names if entry.folder else names[:-1]), names[-1])
+        self.drop_aliases((node,))
+
+    def _retire(self, entry: Entry) -> None:
+        """The object that stood for the node is no more."""
+        if entry.key and self.keys.get(entry.key) == entry.id:
+            del self.keys[entry.key]
+            self.retired[entry.key] = self.acts + 1
 
     def timed(self, node: int, mtime_ns: int) -> Entry:
         """A file's time was set by us."""
@@ -320,6 +339,7 @@ class Snapshot:
         self._dirty.add(new.id)
         if new.key:
             self.keys[new.key] = new.id
+            self.retired.pop(new.key, None)
         if not new.gone:
             self.kids.setdefault(new.parent, {})[new.name] = new.id
         else:

@@ -22,6 +22,7 @@ from homestow.client.engine.steps import (
 )
 from homestow.client.engine.trees import LocalItem, Trees
 from homestow.client.ports.clock import Chance, Clock, Workers
+from homestow.client.ports.fingerprints import Fingerprints
 from homestow.client.ports.localtree import LocalTree
 from homestow.client.ports.remote import Remote
 from homestow.client.ports.state import State
@@ -60,6 +61,7 @@ class Cycle:
         accept_deletes: the brake's question is answered: delete.
         progress: where to tell what is going on.
         stop: asked between steps and inside transfers; once true, everything ends soon.
+        fingerprints: beside a `remote` that tells contents apart by MD5.
     """
 
     def __init__(
@@ -77,12 +79,13 @@ class Cycle:
         accept_deletes: bool = False,
         progress: Progress | None = None,
         stop: Callable[[], bool] = _never,
+        fingerprints: Fingerprints | None = None,
     ) -> None:
         self.progress = progress or Progress(clock)
         saved = state.load()
         top = saved.life.top if saved.life else 0
         trees = Trees(top, saved.synced, saved.local, saved.remote, saved.passed, saved.earlier)
-        self._work = Work(tree, remote, state, trees, clock, chance, workers, device, self.progress, stop)
+        self._work = Work(tree, remote, state, trees, clock, chance, workers, device, self.progress, stop, fingerprints)
         self._looking = Looking(self._work)
         self._news = News(self._work, saved.life, saved.cursor, self._looking.forget)
         self._executor = Executor(self._work, self._news.take, lambda: self._news.cursor)

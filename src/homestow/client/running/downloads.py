@@ -5,7 +5,7 @@ remembered, so that a later run asks only for the rest (P7).
 """
 
 from collections.abc import Iterator, Sequence
-from hashlib import sha256
+from hashlib import md5, sha256
 from typing import NamedTuple
 
 from blake3 import blake3
@@ -278,6 +278,7 @@ class _Receiving:
             work.state.drop_download(file.item)
         self.staging: Staging = work.tree.stage(_key(file), size)
         self._hasher = blake3()
+        self._md5 = md5(usedforsecurity=False) if work.fingerprints is not None else None
         self._hashed = 0
         work.progress.moved(file.item, sum(stop - start for start, stop in self._have), before=True)
 
@@ -333,6 +334,8 @@ class _Receiving:
             if not data:
                 raise DigestMismatch(f"Staging of {self._file.theirs.name} is shorter than remembered.")
             self._hasher.update(data)
+            if self._md5 is not None:
+                self._md5.update(data)
             self._hashed += len(data)
 
     def checked(self) -> Digest:
@@ -342,7 +345,10 @@ class _Receiving:
             DigestMismatch: it is not the server's; nothing is placed (SC-161).
         """
         self._hash()
-        return _checked(self._file, self._hashed, Digest(self._hasher.hexdigest()))
+        digest = _checked(self._file, self._hashed, Digest(self._hasher.hexdigest()))
+        if self._md5 is not None and self._work.fingerprints is not None:
+            self._work.fingerprints.check(*self._file.wanted, digest, self._md5.hexdigest())
+        return digest
 
     def sha256(self) -> str:
         """SHA-256 of all that was received, for a conflict name."""

@@ -5,7 +5,7 @@ ever forced: what is not as planned is looked at again and planned anew.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from hashlib import sha256
+from hashlib import md5, sha256
 from itertools import groupby
 
 from blake3 import blake3
@@ -136,7 +136,7 @@ class Executor:
                 paths.append((step.item, work.path(step.item), work.here(step.item)))
 
         def read(file: tuple[int, LocalPath, LocalItem]) -> Digest:
-            return digest_of(work.tree, file[1], file[2].stamp, work.check_stop)
+            return digest_of(work.tree, file[1], file[2].stamp, work.check_stop, work.fingerprints)
 
         for number, ((item, _, mine), outcome) in enumerate(work.workers.run(read, paths), 1):
             with work.answering(item):
@@ -148,12 +148,19 @@ class Executor:
             work.check_stop()
 
     def _learn_digest(self, item: int, rev: int) -> None:
-        theirs = self._work.there(item)
-        hasher = blake3()
-        for piece in self._work.remote.read(NodeId(item), rev, 0, theirs.size):
-            self._work.check_stop()
-            hasher.update(piece)
-        self._work.trees.set_there(item, theirs._replace(digest=Digest(hasher.hexdigest())))
+        work, theirs = self._work, self._work.there(item)
+        digest = None if work.fingerprints is None else work.fingerprints.digest_of(NodeId(item), rev)
+        if digest is None:
+            hasher, other = blake3(), md5(usedforsecurity=False)
+            for piece in work.remote.read(NodeId(item), rev, 0, theirs.size):
+                work.check_stop()
+                hasher.update(piece)
+                if work.fingerprints is not None:
+                    other.update(piece)
+            digest = Digest(hasher.hexdigest())
+            if work.fingerprints is not None:
+                work.fingerprints.check(NodeId(item), rev, digest, other.hexdigest())
+        work.trees.set_there(item, theirs._replace(digest=digest))
         self._work.taken += 1
 
     # --- the server ---------------------------------------------------------------------------------------------------

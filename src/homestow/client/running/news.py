@@ -206,7 +206,7 @@ class News:
         for item, mine in unread(trees):
             work.check_stop()
             try:
-                digest = digest_of(work.tree, work.path(item), mine.stamp, work.check_stop)
+                digest = digest_of(work.tree, work.path(item), mine.stamp, work.check_stop, work.fingerprints)
             except (LocalChanged, LocalTrouble):
                 continue  # whoever reads it next will say why
             trees.set_here(item, mine._replace(digest=digest))

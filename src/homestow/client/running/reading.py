@@ -1,9 +1,11 @@
 """Reading a local file so that only what stood still while it was read counts (R19)."""
 
 from collections.abc import Callable, Iterator
+from hashlib import md5
 
 from blake3 import blake3
 
+from homestow.client.ports.fingerprints import Fingerprints
 from homestow.client.ports.localtree import LocalChanged, LocalPath, LocalTree, Reading, Stamp
 from homestow.values.digests import Digest
 
@@ -50,13 +52,21 @@ def read_whole(tree: LocalTree, path: LocalPath, expect: Stamp, check: Callable[
         reading.close()
 
 
-def digest_of(tree: LocalTree, path: LocalPath, expect: Stamp, check: Callable[[], None]) -> Digest:
-    """BLAKE3 of a file that stood still.
+def digest_of(
+    tree: LocalTree, path: LocalPath, expect: Stamp, check: Callable[[], None], names: Fingerprints | None = None
+) -> Digest:
+    """BLAKE3 of a file that stood still; `names` hears its MD5 too.
 
     Raises:
         LocalChanged: it is not as `expect` says, or changed while it was read.
     """
     hasher = blake3()
+    other = md5(usedforsecurity=False) if names is not None else None
     for piece in read_whole(tree, path, expect, check):
         hasher.update(piece)
-    return Digest(hasher.hexdigest())
+        if other is not None:
+            other.update(piece)
+    digest = Digest(hasher.hexdigest())
+    if names is not None and other is not None:
+        names.learn(expect.size, digest, other.hexdigest())
+    return digest

@@ -5,6 +5,7 @@ remembering overlap. Of larger files a few go at once, of very large ones severa
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from hashlib import md5
 from types import TracebackType
 from typing import NamedTuple
 
@@ -284,7 +285,7 @@ class _Sending:
     def _begun(self) -> UploadState:
         file, work = self._file, self._work
         begin = work.remote.begin_upload
-        size, mtime_ns, digest, key = file.mine.size, file.mine.mtime_ns, file.mine.digest, work.chance.key()
+        size, mtime_ns, digest, key = file.mine.size, file.mine.mtime_ns, self._named(), work.chance.key()
         offer(work, [(file, digest)])  # the server may know the content, and then this is all
         if file.rev is None:
             state = begin(
@@ -298,9 +299,23 @@ class _Sending:
             )  # fmt: skip
         if state.done is None:
             work.state.put_upload(OpenUpload(file.item, state.id, file.mine.stamp, file.rev, self._block))
-            if file.rev is not None and size >= DELTA_BYTES:
+            if file.rev is not None and size >= DELTA_BYTES and work.fingerprints is None:
                 state = work.remote.have_blocks(state.id, self._block_digests())
         return state
+
+    def _named(self) -> Digest | None:
+        """The digest as far as it is known; where the server wants an MD5 at the beginning, the file is read for both."""
+        names, digest = self._work.fingerprints, self._file.mine.digest
+        if names is None or not self._file.mine.size or (digest is not None and names.md5_of(digest) is not None):
+            return digest
+        hasher, other = blake3(), md5(usedforsecurity=False)
+        for _, data in self._read():
+            hasher.update(data)
+            other.update(data)
+        ensure_still(self._reading, self._file.path)
+        digest = Digest(hasher.hexdigest())
+        names.learn(self._file.mine.size, digest, other.hexdigest())
+        return digest
 
     def _block_digests(self) -> list[Digest]:
         digests = []

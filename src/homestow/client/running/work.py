@@ -9,6 +9,7 @@ from homestow.client.engine.feed import remote_item
 from homestow.client.engine.steps import Held
 from homestow.client.engine.trees import LocalItem, RemoteItem, Trees, agreed
 from homestow.client.ports.clock import Chance, Clock, Workers
+from homestow.client.ports.fingerprints import Fingerprints
 from homestow.client.ports.localtree import LocalChanged, LocalPath, LocalTree, RootMissing, Stamp
 from homestow.client.ports.remote import Remote
 from homestow.client.ports.state import State
@@ -86,6 +87,8 @@ class Work:
     device: str
     progress: Progress
     stop: Callable[[], bool]
+    fingerprints: Fingerprints | None = None
+    """Where the server tells contents apart by MD5."""
     counts: Counts = field(default_factory=Counts)
     look_again: set[int] = field(default_factory=set)
     """Folders whose disk state is not as the trees say."""
