@@ -48,6 +48,7 @@ CONVERSATION = [
     (user_file("anna"), [RECEIVED, LOGGED_IN]),
     (upload("hi", "txt", b"hello"), [RECEIVED, STORED]),
     (request("hi", "txt"), [b"hello" + D + b"hi" + D + b"txt"]),
+    (frame(RECEIVED), [b"The file is sent."]),
     (frame(RECEIVED), []),
     (frame(b"free text"), []),
     (frame(b""), []),

@@ -10,6 +10,8 @@ from homestow.wire.picloud import Reason
 
 STORED: Final = "The file is stored."
 """After `FileReceived`: clients of 2015 go on reading until a text comes."""
+GIVEN: Final = "The file is sent."
+"""After the `FileReceived` of a peer that was given a file: it reads on as well."""
 DROPPED: Final = "Nothing is kept of a certificate."
 ENCRYPTED: Final = "This server speaks the first protocol of PiCloud, without encryption of its own. Use a client of November 2015, or TLS."
 TOO_PLAIN: Final = (

@@ -14,6 +14,7 @@ from homestow.server.border import Border, Lane
 from homestow.server.fronts.picloud.errors import (
     DROPPED,
     ENCRYPTED,
+    GIVEN,
     REASONS,
     STORED,
     TOO_LONG,
@@ -40,7 +41,7 @@ from homestow.values.errors import (
     with_reason,
 )
 from homestow.wire import picloud as wire
-from homestow.wire.picloud import Broken, Ending, File, Wanted
+from homestow.wire.picloud import Broken, Ending, File, Received, Wanted
 
 HELD: Final = 64 * 1024
 """Payloads up to this are held in memory as they are; longer ones go to staging while they come."""
@@ -107,6 +108,7 @@ class _Talk:
         self._stream = stream
         self._login: Login | None = None
         self._idle = 0
+        self._given = False
 
     async def run(self) -> None:
         """All messages of the connection."""
@@ -155,6 +157,10 @@ class _Talk:
                 return await self._answer(payload)
             case Broken(reason):
                 await self._fail(REASONS[reason])
+                return True
+            case Received() if self._given:
+                self._given = False
+                await self._say(GIVEN.encode())
                 return True
             case _:
                 return self._pass_over(type(payload).__name__.lower(), length)
@@ -327,6 +333,7 @@ class _Talk:
         except CloudError as error:
             await self._refuse(error)
             return True
+        self._given = True
         length = found.size + len(found.ending)
         head = wire.frame_head(length) + found.first
         if found.content is None:
