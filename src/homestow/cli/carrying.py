@@ -33,6 +33,13 @@ class Carried:
     same: int = 0
     problems: list[tuple[str, str]] = field(default_factory=list)
 
+    def add(self, other: "Carried") -> None:
+        """Count what was done elsewhere as well."""
+        self.files += other.files
+        self.bytes += other.bytes
+        self.same += other.same
+        self.problems += other.problems
+
     def failed(self, path: object, error: BaseException) -> None:
         """Note what went wrong with one file; trouble that the next file would have as well is raised."""
         if isinstance(error, CloudError) and error.code not in _STOPS:

@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ls": ("transfers", "ls"),
     "get": ("transfers", "get"),
     "put": ("transfers", "put"),
+    "netdrive": ("netdrive", "netdrive"),
     "share": ("linking", "share"),
     "config": ("configs", "config"),
     "passwd": ("account", "passwd"),

@@ -16,13 +16,15 @@ from homestow.values.errors import BadSettings
 class Login(NamedTuple):
     """A token for one account on one server; `server` is the address without a slash at its end.
 
-    `check` are the check digits of the password that was last proved beside the token, "" when nobody knows them.
+    `check` are the check digits of the password that was last proved beside the token, "" when nobody knows them. `dialect` is how
+    a netdrive server is spoken to.
     """
 
     server: str
     user: str
     token: str
     check: str = ""
+    dialect: str = ""
 
 
 def check_digits(token: str, password: str) -> str:
@@ -105,8 +107,8 @@ class Logins:
     def _read(self, path: Path) -> Login | None:
         try:
             found = json.loads(path.read_text("utf-8"))
-            check = str(found.get("check", ""))
-            return Login(str(found["server"]), str(found["user"]), str(found["token"]), check)
+            check, dialect = str(found.get("check", "")), str(found.get("dialect", ""))
+            return Login(str(found["server"]), str(found["user"]), str(found["token"]), check, dialect)
         except FileNotFoundError:
             return None
         except OSError as error:

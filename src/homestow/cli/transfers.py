@@ -152,11 +152,11 @@ def get(server: str, user: str | None, force: bool, words: tuple[str, ...]) -> i
                     fetching.fetch(node, target / (node.name or place(path)[0]) if into else target)
                 finally:
                     remote.close()
-                    _add(total, fetching.carried)
+                    total.add(fetching.carried)
     finally:
         workers.close()
         counter.clear()
-    return _report(total, "fetched")
+    return report(total, "fetched")
 
 
 @click.command(
@@ -202,7 +202,7 @@ def put(server: str, user: str | None, files: tuple[Path, ...], target: str) -> 
     finally:
         workers.close()
         counter.clear()
-    return _report(sending.carried, "sent")
+    return report(sending.carried, "sent")
 
 
 def _target(entered: Entered, top: NodeId, root: int, text: str, *, several: bool) -> tuple[NodeId, str | None]:
@@ -236,14 +236,8 @@ def _target(entered: Entered, top: NodeId, root: int, text: str, *, several: boo
     return node.parent, node.name
 
 
-def _add(total: Carried, part: Carried) -> None:
-    total.files += part.files
-    total.bytes += part.bytes
-    total.same += part.same
-    total.problems += part.problems
-
-
-def _report(carried: Carried, did: str) -> int:
+def report(carried: Carried, did: str) -> int:
+    """Say what was done, and what was not on stderr; the exit code."""
     same = (
         f"; {counted(carried.same, 'other')} {'was' if carried.same == 1 else 'were'} there already"
         if carried.same

@@ -23,6 +23,8 @@ from homestow.values.errors import (
     LoginNeeded,
     NameTaken,
     NotFound,
+    PathTaken,
+    ServerError,
     StorageFull,
     Unreachable,
 )
@@ -355,17 +357,21 @@ def refused(answer: Answer) -> CloudError:
         return LoginNeeded(said)
     if answer.error == Error.NO_BIND:
         return NotBound(said)
-    if answer.type == "login":
-        return LoginFailed(said)
-    if answer.type == "signup" and answer.message == Say.NAME_REGISTERED:
-        return NameTaken(said)
-    return _BY_TEXT.get(answer.message, Forbidden)(said)
+    kind = _BY_TEXT.get(answer.message)
+    if kind is None:
+        kind = LoginFailed if answer.type == "login" else Forbidden
+    return kind(said)
 
 
 _BY_TEXT: Final[Mapping[str, type[CloudError]]] = {
+    Say.NAME_REGISTERED: NameTaken,
     Say.NO_SPACE: StorageFull,
     Say.NO_PARENT: NotFound,
     Say.FILE_GONE: NotFound,
     Say.NO_USER: LoginNeeded,
-    "the content does not have the declared md5": DigestMismatch,
+    # What our own servers say beside the texts of the first ones.
+    "there is no such file, folder or upload": NotFound,
+    "something else is in this place": PathTaken,
+    "what came does not have the announced md5, send the file again": DigestMismatch,
+    "the server cannot do this now, try again later": ServerError,
 }

@@ -242,10 +242,34 @@ class Connection:
             raise NotHomestow(f"{self._dialer.authority} answers what is no netdrive: {error.message}.") from error
 
     def _farewell(self, call: Call) -> Answer:
-        """Wait until the server has closed."""
-        while self._receive(_RECEIVE):
-            pass
+        """Wait until the server has closed; what it says before is why it refuses."""
+        if self.dialect is Dialect.PHASE0:
+            self._say_end()
+        said = b""
+        while data := self._receive(_RECEIVE):
+            said += data
+            if len(said) > netdrive.MAX_ANSWER:
+                raise NotHomestow(f"{self._dialer.authority} answers what is no netdrive.")
+        if said:
+            self._answers.expect(call.type)
+            self._answers.feed(said)
+            answer = self._answers.next()
+            if isinstance(answer, Answer):
+                return answer
+        if self._cut is not None:
+            raise self._ended()
         return Answer(call.type, {"error": 0}, None, self.dialect)
+
+    def _say_end(self) -> None:
+        """Tell the server that nothing more comes, while its answers can still be read."""
+        try:
+            if self._tls:
+                # There is no half-closed TLS.
+                self._sock = self._sock.unwrap()  # type: ignore[attr-defined]  # with TLS it is an SSLSocket
+            else:
+                self._sock.shutdown(socket.SHUT_WR)
+        except (OSError, ValueError):
+            pass  # it has closed: what is to be read tells
 
     def _take_body(self, sink: Sink) -> None:
         answers = self._answers

@@ -28,7 +28,7 @@ from homestow.wire.netdrive import (
     read_listed,
 )
 
-_VERIFY_BYTES_S: Final = 10_000_000
+VERIFY_BYTES_S: Final = 10_000_000
 """A server reads a file this fast at least, in bytes a second, when it compares it with its digest before it answers."""
 
 Body = bytes | FileSlice
@@ -92,8 +92,8 @@ class Files(Protocol):
     def block_call(self, vfile_id: int, offset: int, body: Body) -> Call:
         """Bytes of an announced file; harmless when repeated."""
 
-    def complete(self, vfile_id: int, size: int) -> None:
-        """Say that all blocks are sent; nothing where the dialect has no such notice."""
+    def complete_call(self, vfile_id: int, size: int) -> Call | None:
+        """Say that all blocks are sent; None where the dialect has no such notice."""
 
     def download_call(self, file: File, offset: int, size: int, sink: Sink) -> Call:
         """`size` bytes from `offset`."""
@@ -122,12 +122,12 @@ class DocumentedFiles:
     def whole_call(self, file: Announced, content: Body) -> Call:
         """A file in one message; the answer, once it is in its place, has its `vfile_id`."""
         fields = self._server.fields(_described(file))
-        return Call("upload", fields, content, wait_s=file.size / _VERIFY_BYTES_S)
+        return Call("upload", fields, content, wait_s=file.size / VERIFY_BYTES_S)
 
     def announce_call(self, file: Announced) -> Call:
         """A piece of no bytes says that a file is coming."""
         fields = self._server.fields({**_described(file), "offset": 0, "chunksize": 0})
-        return Call("upload", fields, b"", wait_s=file.size / _VERIFY_BYTES_S)
+        return Call("upload", fields, b"", wait_s=file.size / VERIFY_BYTES_S)
 
     def begun(self, answer: Answer) -> Begun:
         """See `Files`."""
@@ -144,14 +144,18 @@ class DocumentedFiles:
         fields = {"vfile_id": vfile_id, "offset": offset, "chunksize": _length(body)}
         return Call("upload", self._server.fields(fields), body, about=offset)
 
+    def complete_call(self, vfile_id: int, size: int) -> Call:
+        """Say that all blocks are sent: when it is accepted the file is in its place. May be repeated."""
+        fields = self._server.fields({"vfile_id": vfile_id, "complete": True})
+        return Call("upload", fields, wait_s=size / VERIFY_BYTES_S)
+
     def complete(self, vfile_id: int, size: int) -> None:
-        """Say that all blocks are sent; when this returns the file is in its place. May be repeated.
+        """Say it and wait.
 
         Raises:
-            Forbidden: some are missing, or the content has not the announced digest.
+            CloudError: some blocks are missing, or the content has not the announced digest.
         """
-        fields = self._server.fields({"vfile_id": vfile_id, "complete": True})
-        self._server.ask(Call("upload", fields, wait_s=size / _VERIFY_BYTES_S), Dialect.DOCUMENTED)
+        self._server.ask(self.complete_call(vfile_id, size), Dialect.DOCUMENTED)
 
     def download_call(self, file: File, offset: int, size: int, sink: Sink) -> Call:
         """See `Files`; by id, or by digest where there is none."""
@@ -179,7 +183,7 @@ class FinalFiles:
 
     def announce_call(self, file: Announced) -> Call:
         """See `Files`."""
-        return self._call("uploadFile", _described(file), wait_s=file.size / _VERIFY_BYTES_S)
+        return self._call("uploadFile", _described(file), wait_s=file.size / VERIFY_BYTES_S)
 
     def begun(self, answer: Answer) -> Begun:
         """See `Files`; this dialect does not tell its progress."""
@@ -187,18 +191,15 @@ class FinalFiles:
         return Begun(answer.integer("vfile_id"), answer.error == Error.OK, None)
 
     def block_call(self, vfile_id: int, offset: int, body: Body) -> Call:
-        """See `Files`; `offset` is that of one of the blocks of 4 MiB, and the body all of it.
-
-        The answer to the last one may wait until the whole file was compared with its digest.
-        """
+        """See `Files`; `offset` is that of one of the blocks of 4 MiB, and the body all of it."""
         fields = {
             "vfile_id": vfile_id, "chunkid": offset // BLOCK_BYTES, "offset": offset, "chunksize": _length(body),
         }  # fmt: skip
         return self._call(
-            "uploadChunk", fields, body=body, wait_s=(offset + BLOCK_BYTES) / _VERIFY_BYTES_S, about=offset
+            "uploadChunk", fields, body=body, wait_s=(offset + BLOCK_BYTES) / VERIFY_BYTES_S, about=offset
         )
 
-    def complete(self, vfile_id: int, size: int) -> None:
+    def complete_call(self, vfile_id: int, size: int) -> None:
         """The last block says it."""
 
     def download_call(self, file: File, offset: int, size: int, sink: Sink) -> Call:

@@ -1,0 +1,83 @@
+"""`homestow netdrive …` against small servers of each kind: what people type, and what they get."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from tests.unit.netdrive_servers import ListServer, OldServer, Serving
+
+from homestow.cli import main
+
+PASSWORD = "correct horse battery"
+OLD_PASSWORD = "Secret1234"
+LARGE = bytes(range(251)) * 50_000  # three blocks
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A person's own home, working directory and password."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.setenv("HOMESTOW_PASSWORD", PASSWORD)
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    return tmp_path / "work"
+
+
+def run(server: Serving, order: str, *args: object) -> int:
+    return main(["netdrive", order, "-s", server.url, "-u", "anna", *map(str, args)])
+
+
+class TestList:
+    def test_there_and_back(self, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """Folders with small, large and empty files go up and come down as they were, times included."""
+        folder = home / "album"
+        (folder / "sub").mkdir(parents=True)
+        contents = {"a.txt": b"hello", "sub/large.bin": LARGE, "sub/middle.bin": LARGE[:1_000_000], "empty": b""}
+        for name, content in contents.items():
+            (folder / name).write_bytes(content)
+            os.utime(folder / name, (1_500_000_000, 1_500_000_000))
+        with ListServer() as server:
+            assert run(server, "upload", folder, "--to", "photos") == 0
+            (home / "out").mkdir()
+            assert run(server, "download", "/photos/album", "-o", home / "out") == 0
+            assert run(server, "dirinfo", "-l") == 0
+            assert run(server, "dirinfo", "--json") == 0
+        for name, content in contents.items():
+            got = home / "out" / "album" / name
+            assert got.read_bytes() == content
+            assert got.stat().st_mtime == 1_500_000_000
+        assert not list((home / "out").rglob("*.download"))
+        out = capsys.readouterr().out
+        assert "sent 4 files (13.6 MB)." in out
+        assert "/photos/album/sub/large.bin" in out
+        assert json.loads(out[out.index("{") :])["files"]
+
+    def test_same_content_is_not_sent(self, home: Path) -> None:
+        """Content that the account has there already is announced, not sent."""
+        (home / "a").write_bytes(LARGE)
+        (home / "b").write_bytes(LARGE)
+        with ListServer() as server:
+            assert run(server, "upload", home / "a") == 0
+            before = server.received
+            assert run(server, "upload", home / "b") == 0
+            assert server.received == before
+            assert ("//", "b") in server.stored
+
+
+class TestOld:
+    def test_there_and_back(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A server of the first kind is found out, bound to, and takes whole blocks with answers in order."""
+        monkeypatch.setenv("HOMESTOW_PASSWORD", OLD_PASSWORD)
+        (home / "large").write_bytes(LARGE)
+        (home / "small").write_bytes(b"hello")
+        with OldServer(bind=0) as server:
+            assert run(server, "upload", "large", "small") == 0
+            (home / "out").mkdir()
+            assert run(server, "download", "/", "-o", "out") == 0
+            assert run(server, "logout") == 0
+        assert server.bind == 1
+        assert server.sessions == {}
+        assert (home / "out" / "large").read_bytes() == LARGE
+        assert (home / "out" / "small").read_bytes() == b"hello"
