@@ -16,7 +16,6 @@ MAX_DEPTH: Final = 32
 MAX_INTEGER: Final = 1 << 53
 """Largest absolute value of a whole number: what every JSON reader holds exactly (S73)."""
 
-_LONG_NUMBER: Final = re.compile(r"[0-9]{16}")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _LOOSE: Final = re.compile(r'("(?:[^"\\]|\\.)*+")|//[^\n]*+', re.DOTALL)
 _COMMAS: Final = re.compile(r'("(?:[^"\\]|\\.)*+")|,(?=[ \t\r\n]*+[}\]])', re.DOTALL)
@@ -125,10 +124,7 @@ def check(value: dict[str, Any], text: str) -> None:
     Raises:
         BadJson: too deep, too large, or no text.
     """
-    numbers = _LONG_NUMBER.search(text) is not None
     texts = "\\ud" in text or "\\uD" in text
-    if not numbers and not texts and text.count("{") + text.count("[") <= MAX_DEPTH:
-        return
     level: list[Any] = [value]
     for _ in range(MAX_DEPTH):
         below: list[Any] = []
