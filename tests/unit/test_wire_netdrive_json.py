@@ -73,6 +73,24 @@ def test_looks_that_are_taken() -> None:
     assert load(b'{"a":",}"}', lenient=True) == {"a": ",}"}
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"' + b'\\"' * 500_000,
+        b'{"\\' * 300_000,
+        b"," * 999_999,
+        b", " * 500_000,
+        b"/" * 999_999,
+        b"//" + b"\n/" * 500_000,
+    ],
+)
+def test_long_nonsense_takes_no_time(data: bytes) -> None:
+    """What never closes is looked at once: a server cannot keep a client busy with it."""
+    for end in (b"", b"}", b'"', b"\\"):
+        with pytest.raises(BadJson):
+            load(data + end, lenient=True)
+
+
 @given(OBJECTS, st.booleans(), st.sampled_from([None, 2]), st.binary(max_size=20))
 def test_where_an_object_ends(value: dict[str, object], ascii_only: bool, indent: int | None, behind: bytes) -> None:
     """The quick way and the careful way find the same end, whatever follows, at every cut."""

@@ -17,8 +17,10 @@ MAX_INTEGER: Final = 1 << 53
 """Largest absolute value of a whole number: what every JSON reader holds exactly (S73)."""
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
-_LOOSE: Final = re.compile(r'("(?:[^"\\]|\\.)*+")|//[^\n]*+', re.DOTALL)
-_COMMAS: Final = re.compile(r'("(?:[^"\\]|\\.)*+")|,(?=[ \t\r\n]*+[}\]])', re.DOTALL)
+# A text that never ends is taken up to the end, else it would be begun anew at each of its quotes.
+_TEXT: Final = r'("(?:[^"\\]|\\.)*+(?:"|\\?\Z))'
+_LOOSE: Final = re.compile(_TEXT + r"|//[^\n]*+", re.DOTALL)
+_COMMAS: Final = re.compile(_TEXT + r"|,(?=[ \t\r\n]*+[}\]])", re.DOTALL)
 _MARK: Final = re.compile(rb'[{}"/]')
 _IN_STRING: Final = re.compile(rb'["\\]')
 
