@@ -478,6 +478,29 @@ def test_heads_are_bounded() -> None:
         netdrive.request(Dialect.FINAL, "getdir", {"session": "x" * MAX_HEAD})
 
 
+def test_what_time_is_measured_by() -> None:
+    """A reader says whether a head has begun; blanks between messages begin none."""
+    for data in (b"getdir\n{", b'{"type"'):
+        reader = Requests()
+        assert (reader.next(), reader.head_begun, reader.framing) == (None, False, None)
+        reader.feed(data)
+        assert (reader.next(), reader.head_begun) == (None, True)
+        assert reader.framing is netdrive.framing_of(data)
+    reader = Requests()
+    reader.feed(PHASE0_DOWNLOAD + b"\0\n \0")
+    assert isinstance(reader.next(), Request)
+    assert (reader.next(), reader.head_begun, reader.buffered) == (None, False, 0)
+
+
+def test_every_request_has_its_answer() -> None:
+    """The tables of both directions name the same types; of the final dialect `logout` alone is not answered."""
+    for dialect in Dialect:
+        unanswered = {"logout"} if dialect is Dialect.FINAL else set()
+        assert set(netdrive.REQUESTS[dialect]) - unanswered == set(netdrive.ANSWERS[dialect])
+    for kind, names in netdrive.ECHOED.items():
+        assert set(names) <= {each.name for each in netdrive.REQUESTS[Dialect.FINAL][kind] if each.needed}
+
+
 # --- properties ---------------------------------------------------------------------------------------------------------
 
 words = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
