@@ -122,6 +122,40 @@ class SessionsContract:
         assert sessions.find(b"phone", "isync") is not None
         assert sessions.count("isync") == 3
 
+    def test_logins_to_one_session_are_counted(self, world: World) -> None:
+        """Whoever joins keeps it alive; the last to leave ends it with its device."""
+        sessions, accounts = world
+        anna = accounts.add_account("anna", "x", False, NOW)
+        assert sessions.join(anna, "isync", NOW) is None
+        made = self.begin(world, anna, "one")
+        assert sessions.join(anna, "other", NOW) is None
+        assert sessions.join(anna, "isync", NOW + 7) == replace(made, seen_ns=NOW + 7)
+        assert not sessions.leave(b"one", "other")
+        assert not sessions.leave(b"one", "isync")
+        assert sessions.find(b"one", "isync") is not None
+        assert sessions.leave(b"one", "isync")
+        assert not sessions.leave(b"one", "isync")
+        assert sessions.find(b"one", "isync") is None
+        assert accounts.devices(anna.id) == []
+
+    @pytest.mark.parametrize("why", ["device", "password", "time", "account"])
+    def test_nobody_joins_what_is_over(self, world: World, why: str) -> None:
+        """Its device is gone, or its time, or the password that was proven is not the account's any more (S49)."""
+        sessions, accounts = world
+        anna = accounts.add_account("anna", "x", False, NOW)
+        made = self.begin(world, anna, "one")
+        match why:
+            case "device":
+                accounts.remove_device(anna.id, made.device)
+            case "password":
+                accounts.set_password(anna.id, "y")
+            case "account":
+                accounts.remove_account(anna.id)
+            case _:
+                pass
+        assert sessions.join(anna, "isync", NOW + (IDLE + 1 if why == "time" else 0)) is None
+        assert sessions.find(b"one", "isync") is None or why in ("password", "time")
+
 
 class TestSqlSessions(SessionsContract):
     """Rows in SQLite, in a file and in memory."""

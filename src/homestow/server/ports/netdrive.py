@@ -55,9 +55,9 @@ class NetdriveRows(Protocol):
         """Give each root that has none the next number, in this order; all numbers then. None ever means another root."""
 
     def spelled(self, account: AccountId, root: RootId) -> dict[NodeId, str]:
-        """How an account last spelled the paths of folders, where it did so in a way of its own."""
+        """How an account last spelled the paths of folders and the names of files, where it did so in a way of its own."""
 
-    def spell(self, account: AccountId, root: RootId, folder: NodeId, path: str | None) -> None:
+    def spell(self, account: AccountId, root: RootId, node: NodeId, said: str | None) -> None:
         """Remember a spelling; None: forget it."""
 
     def add_sent(self, sent: Sent) -> None:

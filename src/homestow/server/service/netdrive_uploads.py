@@ -169,6 +169,7 @@ class NetdriveUploads:
                 self._drop_untouched(live)
                 there = self._begin_anew(who, root, announced, place, md5)
         sent, row = there
+        self._places.spell_file(who, root, sent.vfile, announced.name, place.name)
         if md5 is not None and not self._arrivals.received(row):
             self._fill_in(who, sent)
         if spans.count(self._arrivals.received(row)) == row.size:
@@ -413,6 +414,8 @@ class NetdriveUploads:
         finally:
             self._arrivals.let_go(arriving)
         self._rows.sent_done(sent.vfile, node)
+        said = self._places.file_name(who, sent.root, sent.vfile, sent.name)
+        self._places.spell_file(who, sent.root, node, said, sent.name)
         if md5 is not None:
             self._md5s.note([Md5Row(node, rev, md5, row.size)])
         if dropped:

@@ -37,14 +37,15 @@ _ORPHANS: Final = tuple(
             "WHERE account NOT IN (SELECT id FROM accounts) LIMIT ?)",
         ),
         (
-            "DELETE FROM netdrive_paths WHERE (account, root, folder) IN (SELECT p.account, p.root, p.folder",
-            "FROM netdrive_paths p LEFT JOIN accounts a ON a.id = p.account",
-            "LEFT JOIN nodes n ON n.id = p.folder AND n.root = p.root AND n.gone = 0",
-            "WHERE a.id IS NULL OR n.id IS NULL LIMIT ?)",
-        ),
-        (
             "DELETE FROM netdrive_uploads WHERE vfile IN (SELECT s.vfile FROM netdrive_uploads s",
             "LEFT JOIN uploads u ON u.id = s.upload WHERE u.id IS NULL LIMIT ?)",
+        ),
+        (
+            "DELETE FROM netdrive_paths WHERE (account, root, node) IN (SELECT p.account, p.root, p.node",
+            "FROM netdrive_paths p LEFT JOIN accounts a ON a.id = p.account",
+            "LEFT JOIN nodes n ON n.id = p.node AND n.root = p.root AND n.gone = 0",
+            "LEFT JOIN netdrive_uploads s ON s.vfile = p.node",
+            "WHERE a.id IS NULL OR (n.id IS NULL AND s.vfile IS NULL) LIMIT ?)",
         ),
         (
             "DELETE FROM netdrive_roots WHERE root IN (SELECT r.root FROM netdrive_roots r",
@@ -121,21 +122,21 @@ class SqlNetdrive(_Over):
         return self.numbers(account)
 
     def spelled(self, account: AccountId, root: RootId) -> dict[NodeId, str]:
-        """How an account last spelled the paths of folders."""
-        rows = self._read("SELECT folder, path FROM netdrive_paths WHERE account = ? AND root = ?", (account, root))
-        return {NodeId(folder): path for folder, path in rows}
+        """How an account last spelled paths and names."""
+        rows = self._read("SELECT node, said FROM netdrive_paths WHERE account = ? AND root = ?", (account, root))
+        return {NodeId(node): said for node, said in rows}
 
-    def spell(self, account: AccountId, root: RootId, folder: NodeId, path: str | None) -> None:
+    def spell(self, account: AccountId, root: RootId, node: NodeId, said: str | None) -> None:
         """Remember a spelling."""
         with self._writing(relaxed=True) as run:
-            if path is None:
+            if said is None:
                 run.execute(
-                    "DELETE FROM netdrive_paths WHERE account = ? AND root = ? AND folder = ?", (account, root, folder)
+                    "DELETE FROM netdrive_paths WHERE account = ? AND root = ? AND node = ?", (account, root, node)
                 )
             else:
                 run.execute(
-                    "INSERT OR REPLACE INTO netdrive_paths (account, root, folder, path) VALUES (?, ?, ?, ?)",
-                    (account, root, folder, path),
+                    "INSERT OR REPLACE INTO netdrive_paths (account, root, node, said) VALUES (?, ?, ?, ?)",
+                    (account, root, node, said),
                 )
 
     def add_sent(self, sent: Sent) -> None:

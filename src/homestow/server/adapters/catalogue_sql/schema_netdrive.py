@@ -44,8 +44,8 @@ sa.Table(
     metadata,
     _key("account"),
     _key("root"),
-    _key("folder"),
-    column("path", Text),
+    _key("node"),
+    column("said", Text),
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )

@@ -37,7 +37,7 @@ def upgrade() -> None:
     )
     op.create_index("netdrive_binds_root", "netdrive_binds", ["account", "root"], unique=True)
     op.create_table(
-        "netdrive_paths", _id("account"), _id("root"), _id("folder"), _text("path"),
+        "netdrive_paths", _id("account"), _id("root"), _id("node"), _text("said"),
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )  # fmt: skip
