@@ -3,7 +3,11 @@
 import asyncio
 import socket
 import ssl
+import sys
+from contextlib import suppress
+from fcntl import ioctl
 from ipaddress import IPv6Address, ip_address
+from termios import TIOCOUTQ
 from typing import Final
 
 _TCP_USER_TIMEOUT: Final[int | None] = getattr(socket, "TCP_USER_TIMEOUT", None)
@@ -54,3 +58,12 @@ def end_vanished(sock: socket.socket) -> None:
         option = getattr(socket, name, None)
         if option is not None:
             sock.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
+def untaken(transport: asyncio.WriteTransport) -> int:
+    """How many bytes were written and not taken by the peer, as far as the system tells."""
+    waiting = transport.get_write_buffer_size()
+    sock = transport.get_extra_info("socket")
+    with suppress(OSError):
+        waiting += int.from_bytes(ioctl(sock.fileno(), TIOCOUTQ, bytes(4)), sys.byteorder)
+    return waiting

@@ -200,6 +200,8 @@ class TcpServer:
         assert task is not None
         local = self._local(host)
         try:
+            # asyncio does it for sockets it made itself. Answers of two messages would wait for the peer's acknowledgement.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             end_stalled(sock, self._limits.write_stall_s)
             end_vanished(sock)
             secure = self._tls is not None and await self._begins_tls(sock)

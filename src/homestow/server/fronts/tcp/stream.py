@@ -12,6 +12,7 @@ from typing import Final
 from homestow.server.fronts.tcp.blocks import Blocks, Sink
 from homestow.server.fronts.tcp.files import Bytes, OpenFile, pump
 from homestow.server.fronts.tcp.intake import Intake, Room
+from homestow.server.fronts.tcp.peers import untaken
 
 AHEAD_BYTES: Final = 64 * 1024
 """So much is read before anybody asks for it."""
@@ -312,7 +313,7 @@ class Stream(asyncio.BufferedProtocol):
     async def _drain(self) -> None:
         while self._full:
             transport = self._open_transport()
-            before = transport.get_write_buffer_size()
+            before = untaken(transport)
             drained = self._drained = self._loop.create_future()
             timer = self._loop.call_later(self._limits.write_stall_s, _resolve, drained, False)
             try:
@@ -320,7 +321,7 @@ class Stream(asyncio.BufferedProtocol):
             finally:
                 timer.cancel()
                 self._drained = None
-            if not moved and transport.get_write_buffer_size() >= before:
+            if not moved and untaken(transport) >= before:
                 self.abort()
                 raise Gone
         self._open_transport()
@@ -335,6 +336,8 @@ class Stream(asyncio.BufferedProtocol):
         """
         file = OpenFile(fd, start, executor)
         with _Whole(self):
+            if not count:
+                return
             if self.secure:
                 await file.send_encrypted(self.write, 0, count)
             else:
