@@ -203,14 +203,23 @@ class PicloudRig(IsyncRig):
 
         return asyncio.run_coroutine_threadsafe(count(), self._loop).result(20)
 
+    def nodelay(self) -> list[bool]:
+        """Of each connection, whether small writes leave at once."""
+        socks = [stream._transport.get_extra_info("socket") for stream in self.tcp._site.streams if stream._transport]
+        return [bool(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)) for sock in socks]
+
     def settled(self) -> None:
-        """Wait until the server is done with every connection that was hung up on."""
+        """Wait until the server is done with every connection; all were hung up on."""
+        self.settled_but(0)
+
+    def settled_but(self, open_yet: int) -> None:
+        """Wait until only so many are left."""
 
         async def wait() -> None:
-            tasks = set(self.tcp._tasks)
-            if tasks:
-                _, left = await asyncio.wait(tasks, timeout=20)
-                assert not left, left
+            deadline = time.monotonic() + 20
+            while len(self.tcp._tasks) > open_yet:
+                assert time.monotonic() < deadline
+                await asyncio.wait(self.tcp._tasks, timeout=0.1, return_when=asyncio.FIRST_COMPLETED)
 
         asyncio.run_coroutine_threadsafe(wait(), self._loop).result(30)
 

@@ -1,5 +1,8 @@
 """Files that come and go: over, again, in folders, as versions, and how they look from elsewhere."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 from tests.fronts.api.rig import PASSWORD
 from tests.fronts.picloud.rig import (
@@ -185,10 +188,10 @@ class TestInbox:
     """Where the owner opened a root for whoever comes."""
 
     @pytest.fixture
-    def rig(self, tmp_path: object) -> PicloudRig:
+    def rig(self, tmp_path: Path) -> Iterator[PicloudRig]:
         """A server whose root `tree` is the inbox."""
-        with open_rig(tmp_path, inbox="tree") as made:  # type: ignore[arg-type]
-            yield made  # type: ignore[misc]
+        with open_rig(tmp_path, inbox="tree") as made:
+            yield made
 
     def test_files_of_strangers(self, rig: PicloudRig) -> None:
         """Lie there, each under a name of its own: nobody replaces what another sent, and nobody reads any."""

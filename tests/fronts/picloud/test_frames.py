@@ -375,6 +375,12 @@ def test_a_reader_that_does_not_read(rig: PicloudRig) -> None:
     rig.settled()
 
 
+def test_answers_do_not_wait_for_each_other(rig: PicloudRig) -> None:
+    """The text behind `FileReceived` leaves at once, not when the peer has acknowledged that: a file in milliseconds."""
+    with rig.peer("anna"):
+        assert rig.nodelay() == [True]
+
+
 def test_the_tables_are_complete() -> None:
     """Every error and every reason has a text, which is no word of the protocol and holds no colon."""
     assert set(TEXTS) == {kind.code for kind in all_errors() if kind.__module__ == "homestow.values.errors"} | {"error"}

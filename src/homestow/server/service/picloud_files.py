@@ -7,7 +7,7 @@ sent again later in this protocol, so what broke off is dropped at once.
 import logging
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count, islice
 from typing import Final
@@ -172,9 +172,7 @@ class PicloudFiles:
     def publish(self, place: Place, sink: FileSink, names: tuple[str, ...], who: Principal) -> Node:
         """Put a staged file into place, over what is there: that becomes a version. The same bytes again are no new content."""
         *folders, last = names
-        folder = place.top
-        for name in folders:
-            folder = self._folder(who, folder, name)
+        folder = self._folder(place, who, folders)
         sink.who = who
         sink.file.parent, sink.file.name = folder, last
         sink.ready()
@@ -217,18 +215,20 @@ class PicloudFiles:
         content.close()
         return (content.digest, content.size) == (file.digest, file.size)
 
-    def _folder(self, who: Principal, parent: NodeId, name: str) -> NodeId:
-        for _ in range(_MOST_TRIES):
-            there = self._catalogue.child(parent, name)
+    def _folder(self, place: Place, who: Principal, names: Sequence[str]) -> NodeId:
+        """The folder at a path from the top, made with all above it in one step where it is not there."""
+        folder = place.top
+        for at, name in enumerate(names):
+            there = self._catalogue.child(folder, name)
             if there is None:
-                try:
-                    return self._files.make_folder(who, parent, name).id
-                except PathTaken:
-                    continue  # somebody was quicker
-            if there.kind == Kind.FOLDER:
-                return there.id
-            raise PathTaken(f"{name!r} is no folder.")
-        raise Busy("It changes faster than a folder can be made; try again.", retry_after_s=2)
+                first, *others = names[at:]
+                wanted = [(int(folder), first), *((-number, other) for number, other in enumerate(others, 1))]
+                made = self._files.make_folders(who, place.root, wanted)
+                return [outcome.result().id for outcome in made][-1]
+            if there.kind != Kind.FOLDER:
+                raise PathTaken(f"{name!r} is no folder.", node=there.id)
+            folder = there.id
+        return folder
 
     # --- going out ----------------------------------------------------------------------------------------------------
 
