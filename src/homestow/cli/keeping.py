@@ -30,11 +30,11 @@ _LONGEST_PAUSE_S = 30.0
 def keep(wish: Wish) -> int:
     """Keep a folder in step as wished; the exit code."""
     # What the job needs is imported while the server looks at the password.
-    early = threading.Thread(target=_import_early, name="import", daemon=True)
+    remote = ("adapters.remote_netdrive", "adapters.netdrive_client") if wish.is_netdrive else ("adapters.remote_api",)
+    early = threading.Thread(target=_import_early, args=remote, name="import", daemon=True)
     early.start()
     try:
-        with _patiently(wish) as entered:
-            settings = job_settings(wish, entered, client_folder() / "jobs")
+        settings = _patiently(wish, lambda: _settings(wish))
         early.join()
         from homestow.client.bootstrap import open_job
 
@@ -50,10 +50,10 @@ def keep(wish: Wish) -> int:
         job.close()
 
 
-def _import_early() -> None:
+def _import_early(*remote: str) -> None:
     for name in (
         "bootstrap",
-        "adapters.remote_api",
+        *remote,
         "adapters.state_sqlite",
         "adapters.tree_disk",
         "adapters.clock_system",
@@ -75,12 +75,23 @@ def job_settings(wish: Wish, entered: Entered, states: Path) -> JobSettings:
     )
 
 
-def _patiently(wish: Wish) -> Entered:
+def _settings(wish: Wish) -> JobSettings:
+    """Log in, and say what the job must know then."""
+    states = client_folder() / "jobs"
+    if wish.is_netdrive:
+        from homestow.cli.netdrive_keeping import netdrive_settings
+
+        return netdrive_settings(wish, states)
+    with enter(wish.server, wish.user, given_password(wish.password)) as entered:
+        return job_settings(wish, entered, states)
+
+
+def _patiently(wish: Wish, enter: Callable[[], JobSettings]) -> JobSettings:
     """Log in; who was here before and wants to stay waits for the server to come back."""
     pause, told = 1.0, False
     while True:
         try:
-            return enter(wish.server, wish.user, given_password(wish.password))
+            return enter()
         except Unreachable as error:
             logins = Logins()
             known = logins.find(wish.server, wish.user) if wish.user else logins.only(wish.server)

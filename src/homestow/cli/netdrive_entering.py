@@ -58,7 +58,9 @@ def known_login(door: Door, user: str | None) -> tuple[str, Login | None]:
     return user or (known.user if known else ""), known
 
 
-def entered(door: Door, user: str | None, work: Callable[[NetdriveServer, str], T]) -> T:
+def entered(
+    door: Door, user: str | None, work: Callable[[NetdriveServer, str], T], argument: str | None = None
+) -> T:
     """Do `work` with a server that knows who it is, and the account's name.
 
     The kept session serves, also beside a password that was proved with it before. When there is none, or the server has
@@ -68,7 +70,7 @@ def entered(door: Door, user: str | None, work: Callable[[NetdriveServer, str], 
         Trouble: nobody knows who it is, or no password is to be had.
     """
     user, known = known_login(door, user)
-    password = given_password()
+    password = given_password(argument)
     if known is not None and (password is None or known.check == check_digits(known.token, password)):
         with door.server(known) as server:
             try:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from homestow.cli.syncflags import Flag, Given
 from homestow.cli.troubles import USAGE, Trouble
+from homestow.values.errors import CloudError
 
 DEFAULT_SERVER = "http://localhost:5000"
 
@@ -23,12 +24,13 @@ terminal; -p works, but others may see it for a moment."""
 
 EXAMPLE = """\
 HOMESTOW_PASSWORD=… homestow sync -s https://home.example:5000 -u anna -d ~/Documents
-homestow sync -s https://home.example:5000 -u anna -d ~/Photos -w Photos -dir down --once"""
+homestow sync -s https://home.example:5000 -u anna -d ~/Photos -w Photos -dir down --once
+homestow sync -s netdrives://home.example:4500 -u anna -d ~/Documents"""
 
 FLAGS = (
-    Flag(("-s", "--server"), "The server, also with a path prefix.", "URL", DEFAULT_SERVER),
+    Flag(("-s", "--server"), "The server, also with a path prefix; netdrive://host:4500 speaks that protocol.", "URL", DEFAULT_SERVER),
     Flag(("-d", "--directory"), "The folder on this computer.", "DIR"),
-    Flag(("-w", "--root"), "The root on the server; default: your own.", "ROOT"),
+    Flag(("-w", "--root"), "The root on the server, with netdrive:// also its number; default: your own.", "ROOT"),
     Flag(("-u", "--user"), "Your account's name.", "USER"),
     Flag(("-p", "--password"), "Your password; better in HOMESTOW_PASSWORD.", "PASSWORD"),
     Flag(
@@ -42,6 +44,7 @@ FLAGS = (
     Flag(("-z", "--zmq"), "Port to be steered by (not there yet).", "PORT"),
     Flag(("--once",), "Stop when both sides are settled."),
     Flag(("--accept-deletes",), "The brake asked, and the deletions are meant."),
+    Flag(("--allow-plain",), "Send the password also to a netdrive:// server on another machine, unprotected."),
 )
 
 
@@ -56,6 +59,12 @@ class Wish(NamedTuple):
     direction: str
     once: bool
     accept_deletes: bool
+    allow_plain: bool = False
+
+    @property
+    def is_netdrive(self) -> bool:
+        """Whether the server is spoken to by the netdrive protocol."""
+        return self.server.startswith(("netdrive://", "netdrives://"))
 
 
 def wish(given: Given) -> Wish:
@@ -79,6 +88,7 @@ def wish(given: Given) -> Wish:
         direction=_text(given, "direction") or "bi",
         once=bool(given["once"]),
         accept_deletes=bool(given["accept_deletes"]),
+        allow_plain=bool(given["allow_plain"]),
     )
 
 
@@ -91,8 +101,15 @@ def server_url(text: str) -> str:
     """A server's address without a slash at its end; http:// is put before a bare host.
 
     Raises:
-        Trouble: it is no http or https address.
+        Trouble: it is no address of http, https, netdrive or netdrives.
     """
+    if text.startswith(("netdrive://", "netdrives://")):
+        from homestow.client.adapters.netdrive_address import parse_netdrive
+
+        try:
+            return parse_netdrive(text).url
+        except CloudError as error:
+            raise Trouble(error.message, USAGE) from error
     url = (text if "://" in text else f"http://{text}").rstrip("/")
     scheme, _, rest = url.partition("://")
     host = rest.partition("/")[0]

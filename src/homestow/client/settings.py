@@ -15,12 +15,15 @@ class JobSettings:
     """One folder kept in step with one root.
 
     Attributes:
-        server: the address without a slash at its end.
-        token: of this device; never written into the job's state (S90).
+        server: the address without a slash at its end; with netdrive:// or netdrives:// it is spoken to by that protocol.
+        token: of this device, or the session of a netdrive server; never written into the job's state (S90).
         folder: absolute path of the folder on this computer; made when its parent exists.
         device: this computer's name, 1 to 64 characters, for conflict names.
         data: folder for the states of jobs, made when missing.
         root: name of the root; None: the account's own, or its only one.
+        bind: number of the root on a netdrive server, which may not know names; None: the account's own.
+        dialect: how a netdrive server is spoken to, "" for the documented list.
+        writable: False where a netdrive server said that the root may only be read.
         direction: see `Direction`.
         accept_deletes: the brake's question is answered with yes for this run (R18).
         timeout_s: longest wait for an answer of the server (P12).
@@ -37,6 +40,14 @@ class JobSettings:
     accept_deletes: bool = False
     timeout_s: float = 60.0
     workers: int = 4
+    bind: int | None = None
+    dialect: str = ""
+    writable: bool = True
+
+    @property
+    def is_netdrive(self) -> bool:
+        """Whether the server is spoken to by the netdrive protocol."""
+        return self.server.startswith(("netdrive://", "netdrives://"))
 
     def state_path(self, root_id: int) -> Path:
         """Where this job's state lies: one file per server, root and folder."""

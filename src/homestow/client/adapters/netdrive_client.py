@@ -23,6 +23,7 @@ from homestow.values.errors import (
     LoginNeeded,
     NameTaken,
     NotFound,
+    NotHomestow,
     PathTaken,
     ServerError,
     StorageFull,
@@ -223,6 +224,24 @@ class NetdriveServer:
         if answer.error == Error.NO_SESSION:
             raise refused(answer)
         return max(0, answer.integer("bindid"))
+
+    def roots(self) -> tuple[int, list[tuple[int, str, bool]]]:
+        """The number that the account is bound to, 0 for none, and of each root number, name, and whether it may be changed.
+
+        Only our own servers tell the roots; the list is empty elsewhere.
+        """
+        answer = self._ask_final(Call("getbindid", {**self.fields({}), "roots": True}))
+        if answer.error == Error.NO_SESSION:
+            raise refused(answer)
+        rows = answer.fields.get("roots")
+        try:
+            told = [
+                (int(row["bindid"]), str(row["name"]), bool(row["writable"]))
+                for row in (rows if isinstance(rows, list) else ())
+            ]
+        except (KeyError, TypeError, ValueError) as error:
+            raise NotHomestow(f"{self.address.authority} sends a list of roots that cannot be read.") from error
+        return max(0, answer.integer("bindid")), told
 
     def set_bind(self, number: int) -> None:
         """Bind the account to a root, for all its clients.

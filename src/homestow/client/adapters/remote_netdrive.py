@@ -27,6 +27,7 @@ from homestow.values.digests import Digest
 from homestow.values.errors import (
     BadName,
     BadRequest,
+    Busy,
     CloudError,
     CursorGone,
     DigestMismatch,
@@ -48,6 +49,8 @@ POLL_S: Final = 2.0
 """Pause between two looks while waiting for news; it grows to `LONGEST_POLL_S` as long as none come."""
 LONGEST_POLL_S: Final = 10.0
 _GROWTH: Final = 1.25
+BUSY_TRIES: Final = 100
+"""So often a server is asked again that reads its files before it can tell them."""
 _PAGE: Final = 5000
 _REFUSED_IDS: Final = 1 << 62
 
@@ -105,8 +108,18 @@ class NetdriveRemote:
         Raises:
             CursorGone: another life began.
         """
-        self._account.look(self._drive, within_s)
+        self._see(within_s)
         self._check_life()
+
+    def _see(self, within_s: float) -> None:
+        for left in range(BUSY_TRIES, -1, -1):
+            try:
+                self._account.look(self._drive, within_s)
+                return
+            except Busy:
+                if not left or self._closed.is_set():
+                    raise
+                self._pause(1.0)
 
     def _check_life(self) -> None:
         if self._life is not None and self._account.snapshot.epoch != self._life:
@@ -114,7 +127,7 @@ class NetdriveRemote:
 
     def root(self) -> RemoteRoot:
         """The root as it is now; `NotFound` when it is not (or no longer) ours to see."""
-        self._account.look(self._drive)
+        self._see(FRESH_S)
         with self._account.lock:
             snapshot = self._account.snapshot
             self._life = snapshot.epoch

@@ -7,10 +7,12 @@ from homestow.client.adapters.netdrive_client import NetdriveServer, accepted
 from homestow.client.adapters.netdrive_connection import Call
 from homestow.client.adapters.netdrive_files import Announced, DocumentedFiles, File, FinalFiles
 from homestow.client.adapters.remote_netdrive_tree import Seen, SeenFile, SeenFolder
-from homestow.values.errors import CloudError, Forbidden, NotHomestow, Unreachable
+from homestow.values.errors import Busy, CloudError, Forbidden, NotHomestow, Unreachable
 from homestow.wire.netdrive import BLOCK_BYTES, TOP, Answer, Dialect, Error
 
 PIECE: Final = 1024 * 1024
+LISTING_S: Final = 60.0
+"""So long a server may read contents before it answers a listing."""
 
 
 class Begun(NamedTuple):
@@ -111,7 +113,12 @@ class ServerDrive:
                 for file in self._final.listing().files
             ]
             return Seen((), files, tells_gone=False, tells_folders=False)
-        answer = self._server.ask(Call("dirinfo", self._server.fields({})), Dialect.DOCUMENTED)
+        asked = Call("dirinfo", {**self._server.fields({}), "epoch": True}, wait_s=LISTING_S)
+        try:
+            answer = self._server.ask(asked, Dialect.DOCUMENTED)
+        except Forbidden as error:
+            # It has to read what it did not read yet, to know the MD5s; what it did by now it does not do again.
+            raise Busy(error.message) from error
         try:
             folders = {int(row["dir_id"]): str(row["dir_path"]) for row in answer.fields["dirs"]}
             # A file that cannot be read now has no MD5; that is for `take` to see, and spoils no list.
@@ -124,7 +131,9 @@ class ServerDrive:
             ]  # fmt: skip
         except (KeyError, TypeError, ValueError) as error:
             raise NotHomestow("The server's list of files cannot be read.") from error
-        return Seen([SeenFolder(f"d{node}", path) for node, path in folders.items()], files)
+        epoch = answer.fields.get("epoch")
+        listed = [SeenFolder(f"d{node}", path) for node, path in folders.items()]
+        return Seen(listed, files, epoch=epoch if isinstance(epoch, str) else None)
 
     # --- sending ------------------------------------------------------------------------------------------------------
 

@@ -23,6 +23,9 @@ from homestow.values.paths import check_name, nfc
 
 _MD5 = re.compile("[0-9a-f]{32}")
 
+UNREADABLE = "0" * 32
+"""What our server tells as the MD5 of a file that it cannot read now."""
+
 
 def take(snapshot: Snapshot, seen: Seen, began: int, missed: Collection[int] | None = None) -> set[int]:
     """Compare with a complete listing that was asked for after `snapshot.begin()` gave `began`.
@@ -105,7 +108,7 @@ class _Taking:
                 self._refuse(file.key or f"{file.path}{file.name}", f"{file.path}/{file.name}", error)
                 continue
             key = file.key or place_key((*names, name), folder=False)
-            if not _MD5.fullmatch(file.md5) or file.size < 0:
+            if not _MD5.fullmatch(file.md5) or file.md5 == UNREADABLE or file.size < 0:
                 # It is there, and cannot be read now: whatever was known of it stays.
                 if (node := self.snap.keys.get(key)) is not None:
                     self.mentioned.add(node)

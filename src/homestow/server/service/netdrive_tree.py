@@ -88,6 +88,18 @@ class NetdriveTree:
                 return root
         raise NotBound("This number is bound to no root of yours; bind another one.")
 
+    def numbered(self, who: Principal) -> list[tuple[int, str, bool]]:
+        """Every root of the user: its number, its name, and whether the user may change it."""
+        self._own_root(who)
+        views = {view.id: view for view in self._roots.of(who)}
+        numbers = self._rows.give_numbers(who.account, list(views))
+        found = ((number, views.get(root)) for number, root in sorted(numbers.items()))
+        return [(number, view.name, view.rights >= Rights.WRITE) for number, view in found if view is not None]
+
+    def epoch(self) -> str:
+        """Which life of the store this is; another one after it was restored."""
+        return self._catalogue.epoch()
+
     def _own_root(self, who: Principal) -> RootId:
         known = self._own.get(who.account)
         if known is not None and self._access.rights(who, known) >= Rights.READ:

@@ -36,7 +36,9 @@ async def _list(talk: Conversation, asked: Request) -> bytes:
             FileRow(file.vfile, file.dir, file.name, file.size, file.md5, file.mtime_s).as_fields()
             for file in files_of(listing)
         ]
-        return answer_to(asked, Error.OK, "dirinfo success", dirs=dirs, files=files)
+        # Our own sync client asks which life of the store it sees (R23); others never do.
+        more = {"epoch": talk.drive.tree.epoch()} if asked.fields.get("epoch") is True else {}
+        return answer_to(asked, Error.OK, "dirinfo success", dirs=dirs, files=files, **more)
 
     return await talk.use_root(asked, work, Lane.LONG)
 

@@ -37,9 +37,13 @@ async def _unbind(talk: Conversation, asked: Request) -> bytes:
 
 async def _bind(talk: Conversation, asked: Request) -> bytes:
     number = await talk.use(asked, talk.drive.tree.bind)
-    if number > 0:
-        return answer_to(asked, Error.OK, Say.BOUND, bindid=number)
-    return answer_to(asked, Error.FAILED, Say.NO_BIND, bindid=number)
+    error, said = (Error.OK, Say.BOUND) if number > 0 else (Error.FAILED, Say.NO_BIND)
+    if asked.fields.get("roots") is not True:
+        return answer_to(asked, error, said, bindid=number)
+    # Our own sync client asks which numbers there are; others never do.
+    found = await talk.use(asked, talk.drive.tree.numbered)
+    roots = [{"bindid": bind, "name": name, "writable": writable} for bind, name, writable in found]
+    return answer_to(asked, error, said, bindid=number, roots=roots)
 
 
 async def _list(talk: Conversation, asked: Request) -> bytes:
