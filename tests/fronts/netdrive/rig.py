@@ -7,6 +7,7 @@ import asyncio
 import hashlib
 import json
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -208,7 +209,7 @@ class Peer:
         assert self.exactly(1) == b"\0"
         return data
 
-    def get(self, **fields: object) -> bytes:
+    def get(self, **fields: Any) -> bytes:
         """A content by the documented list, which must work."""
         told = self.ask("download", **fields)
         assert (told["error"], told["msg"]) == (0, "download success"), told
@@ -294,6 +295,13 @@ class DriveRig(IsyncRig):
             return len(self.tcp._tasks)
 
         return asyncio.run_coroutine_threadsafe(count(), self._loop).result(20)
+
+    def until_open(self, count: int) -> None:
+        """Wait until the server has taken so many connections."""
+        deadline = time.monotonic() + 20
+        while self.open_connections() != count:
+            assert time.monotonic() < deadline
+            time.sleep(0.002)
 
     def settled(self) -> None:
         """Wait until the server is done with every connection that was hung up on."""
