@@ -64,7 +64,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["sync", "-d", "x", "-f", "jobs.json"], "-f is not there yet"),
         (["sync", "-d", "x", "-z", "5556"], "-z is not there yet"),
         (["sync", "-d", "x", "-s", "ftp://host"], "no server's address"),
-        (["serve", "--netdrive", ":0"], "--netdrive is not there yet"),
+        (["serve", "--netdrive", "nowhere"], "netdrive: 'nowhere' is not HOST:PORT"),
         (["serve", "--grpc", ":0"], "--grpc is not there yet"),
         (["root", "member", "Photos", "anna:all"], "is not USER:RIGHTS"),
         (["trash", "empty"], "gone for good"),

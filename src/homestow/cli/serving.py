@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 _M_ARENA_MAX = -8
 _FILES = 65_536
 """Connections and contents that may be open at once, where the system lets us; many give 1024 to whoever does not ask."""
-_LATER = {"netdrive": "--netdrive", "picloud": "--picloud", "grpc": "--grpc"}
+_LATER = {"grpc": "--grpc"}
 
 
 @click.command(
@@ -32,13 +32,15 @@ _LATER = {"netdrive": "--netdrive", "picloud": "--picloud", "grpc": "--grpc"}
 @click.option(
     "--http", metavar="H:P", help="Address of the HTTP front; :0 takes a free port.  [default: 127.0.0.1:5000]"
 )
-@click.option("--netdrive", metavar="H:P", help="Not there yet.")
-@click.option("--picloud", metavar="H:P", help="Not there yet.")
+@click.option(
+    "--netdrive", metavar="H:P", help="Address of the netdrive front, such as 127.0.0.1:4500.  [default: off]"
+)
+@click.option("--picloud", metavar="H:P", help="Address of the PiCloud front, such as 127.0.0.1:46000.  [default: off]")
 @click.option("--grpc", metavar="H:P", help="Not there yet.")
 @click.option("--public-url", metavar="URL", help="How the server is reached from outside, for links.")
 @click.option("--tls-cert", metavar="FILE", help="Certificate, PEM.")
 @click.option("--tls-key", metavar="FILE", help="Its key, PEM, for its owner's eyes only.")
-@click.option("--allow-plain", is_flag=True, default=None, help="Serve plain http beyond this machine.")
+@click.option("--allow-plain", is_flag=True, default=None, help="Serve beyond this machine without encryption too.")
 @click.option("--until-stdin-closes", is_flag=True, hidden=True)
 def serve(data: Path, until_stdin_closes: bool, **flags: str | bool | None) -> None:
     """Serve the data folder until SIGTERM or Ctrl-C.
@@ -51,7 +53,9 @@ def serve(data: Path, until_stdin_closes: bool, **flags: str | bool | None) -> N
     settings = load(DataFolder(data).make().path, os.environ, flags)
     for name, flag in _LATER.items():
         if getattr(settings, name) is not None:
-            raise Trouble(f"{flag} is not there yet: this version serves HTTP. Leave {name} out.", USAGE)
+            raise Trouble(
+                f"{flag} is not there yet: this version serves HTTP, netdrive and PiCloud. Leave {name} out.", USAGE
+            )
     log_to_stderr(settings.log_level)
     if settings.log_file is not None:
         log_to_file(Path(settings.log_file))

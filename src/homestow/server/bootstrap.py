@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from homestow.server.adapters.catalogue_sql.accounts import SqlAccounts
 from homestow.server.adapters.catalogue_sql.catalogue import SqlCatalogue
@@ -53,7 +54,14 @@ from homestow.server.settings import DataFolder, Settings, parse_address
 from homestow.values.errors import BadSettings, StorageFailed
 from homestow.values.ids import Epoch
 
+if TYPE_CHECKING:
+    from homestow.server.border import Border
+    from homestow.server.fronts.tcp.serving import TcpServer
+
 log = logging.getLogger(__name__)
+
+_FILES_OF_A_CLIENT = 4
+"""So many open files are counted for each TCP client that may be there: its connection, a content, and room for all others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +284,7 @@ class Server:
             ready: called once, when every front answers, with what the ready line holds.
         Raises:
             ListenFailed, TlsUnusable: an address or a certificate cannot be used.
-            BadSettings: plain http on an address that is not this machine's own (S101).
+            BadSettings: unencrypted on an address that is not this machine's own (S75, S101).
         """
         asyncio.run(self._serve(ready))
 
@@ -294,58 +302,133 @@ class Server:
         from homestow.server.fronts.isync.front import add_routes as add_isync
         from homestow.server.fronts.tcp.listening import Tls
 
-        settings = self._house.settings
+        house = self._house
+        settings = house.settings
         host, port = parse_address(settings.http, "http:")
-        tls = None
+        pem = None
         if settings.tls_cert is not None and settings.tls_key is not None:
-            tls = Tls(Path(settings.tls_cert), Path(settings.tls_key))
-        check_plain(host, tls is not None, settings.allow_plain)
+            pem = Path(settings.tls_cert), Path(settings.tls_key)
+        tls = None if pem is None else Tls(*pem)
+        check_plain("http", host, tls is None, settings.allow_plain)
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         border = Border()
         router = Router()
-        bench = Bench(self._house.services, border)
+        bench = Bench(house.services, border)
         feed = add_routes(router, bench)
-        desk = Desk(self._house.isync, border, settings.public_url)
+        desk = Desk(house.isync, border, settings.public_url)
         add_isync(router, desk)
         lanes = first_of(SmallContents(bench), SmallThumbs(desk))
         server = HttpServer(router, proxies=settings.trusted_proxies, express=lanes, taker=SmallPuts(bench))
+        others: list[TcpServed] = []
         try:
-            address = await server.listen_tcp(host, port, tls=tls)
-            await server.listen_unix(self._house.folder.socket)
-            self._house.keeping.start()
-            self._house.listing.start()
-            self._house.pictures.idle.start()
-            if settings.netdrive is not None:
-                self._house.netdrive.idle.start()
-            ready({"ready": True, "http": address.url})
+            line: dict[str, object] = {"ready": True, "http": (await server.listen_tcp(host, port, tls=tls)).url}
+            others += tcp_fronts(house, border, pem)
+            for front in others:
+                line[front.name] = (await front.server.listen(*front.address)).shown
+            await server.listen_unix(house.folder.socket)
+            house.keeping.start()
+            house.listing.start()
+            house.pictures.idle.start()
+            for front in others:
+                front.begin()
+            ready(line)
             await stop.wait()
             log.info("stopping")
         finally:
-            await loop.run_in_executor(None, self._house.keeping.stop)
-            await loop.run_in_executor(None, self._house.pictures.idle.stop)
-            await loop.run_in_executor(None, self._house.netdrive.idle.stop)
+            for end in (house.keeping.stop, house.pictures.idle.stop, house.netdrive.idle.stop):
+                await loop.run_in_executor(None, end)
             feed.close()
-            await server.close()
+            await asyncio.gather(server.close(), *(front.server.close() for front in others))
             await loop.run_in_executor(None, border.close)
+            for front in others:
+                front.end()
 
 
-def check_plain(host: str, tls: bool, allowed: bool) -> None:
-    """Let plain http pass on this machine's own addresses, elsewhere only when the owner allowed it (S101, S102).
+@dataclass(frozen=True, slots=True)
+class TcpServed:
+    """A front that speaks its own protocol: where it is to listen, and what begins and ends with it."""
 
+    name: str
+    address: tuple[str, int]
+    server: "TcpServer"
+    begin: Callable[[], object] = lambda: None
+    end: Callable[[], object] = lambda: None
+
+
+def tcp_fronts(house: House, border: "Border", pem: tuple[Path, Path] | None) -> Iterator[TcpServed]:
+    """The fronts that were given an address.
+
+    Args:
+        pem: certificate and key, with which they take TLS too.
+    Raises:
+        TlsUnusable; BadSettings: unencrypted beyond this machine (S75).
+    """
+    settings = house.settings
+    if settings.netdrive is None and settings.picloud is None:
+        return
+    from homestow.server.fronts.tcp.listening import Tls
+    from homestow.server.fronts.tcp.serving import TcpServer
+    from homestow.server.fronts.tcp.stream import Limits, Plain
+
+    # One without a name: nobody is to be sent here for HTTP.
+    tls = None if pem is None else Tls(*pem, protocol=None)
+    plain = Plain.ANYBODY if settings.allow_plain else Plain.LOOPBACK
+    limits = Limits(connections=min(Limits().connections, _most_files() // _FILES_OF_A_CLIENT))
+    if settings.netdrive is not None:
+        from homestow.server.fronts.netdrive.front import NetdriveFront
+
+        address = _checked_address("netdrive", settings.netdrive, settings, tls is None)
+        drive = NetdriveFront(house.netdrive, border)
+        server = TcpServer(drive.handle, limits, tls, plain)
+        yield TcpServed("netdrive", address, server, begin=house.netdrive.idle.start)
+    if settings.picloud is not None:
+        from homestow.server.fronts.picloud.front import PicloudFront
+        from homestow.server.service.picloud import make_picloud
+
+        address = _checked_address("picloud", settings.picloud, settings, tls is None)
+        picloud = make_picloud(
+            house.core, house.services, SqlAccounts(house.database), SqlSessions(house.database),
+            inbox_root=settings.picloud_inbox_root, current_user=settings.picloud_current_user,
+            login_s=settings.picloud_login_seconds,
+        )  # fmt: skip
+        server = TcpServer(PicloudFront(picloud, border).handle, limits, tls, plain)
+        yield TcpServed("picloud", address, server, end=picloud.close)
+
+
+def _checked_address(name: str, text: str, settings: Settings, no_tls: bool) -> tuple[str, int]:
+    host, port = parse_address(text, f"{name}:")
+    # Without TLS nobody but this machine could be served; with it, those are refused who do not use it.
+    check_plain(name, host, no_tls or settings.allow_plain, settings.allow_plain)
+    return host, port
+
+
+def _most_files() -> int:
+    import resource
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 1 << 20 if soft == resource.RLIM_INFINITY else soft
+
+
+def check_plain(what: str, host: str, plain: bool, allowed: bool) -> None:
+    """Let unencrypted connections pass on this machine's own addresses, elsewhere only as the owner allowed (S75, S101, S102).
+
+    Args:
+        what: the front.
+        plain: whether it would serve them.
     Raises:
         BadSettings: with what to do.
     """
-    if tls or _is_own(host):
+    if not plain or _is_own(host):
         return
     if not allowed:
         raise BadSettings(
-            f"Plain http on {host} would send passwords readable through the network: give --tls-cert and --tls-key, "
+            f"Plain {what} on {host} would send passwords readable through the network: give --tls-cert and --tls-key, "
             "or --allow-plain where you trust everybody on it."
         )
-    log.warning("plain http: passwords and files cross the network readable", extra={"host": host})
+    log.warning("plain %s: passwords and files cross the network readable", what, extra={"host": host})
 
 
 def _is_own(host: str) -> bool:
