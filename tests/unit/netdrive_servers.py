@@ -92,7 +92,7 @@ class Serving:
 class Scripted(Serving):
     """Does with each connection what a test says."""
 
-    def __init__(self, script: Callable[[socket.socket, int], None]) -> None:
+    def __init__(self, script: Callable[[socket.socket, int], object]) -> None:
         super().__init__()
         self._script = script
 
