@@ -348,7 +348,7 @@ class TestTree:
         """Into the trash; then it has been deleted; the parent may be gone too."""
         with rig.old_peer() as peer:
             peer.old_put("a", b"hello")
-            ask = {"queueid": 1, "filename": "a", "path": "//"}
+            ask: dict[str, Any] = {"queueid": 1, "filename": "a", "path": "//"}
             assert peer.old("deleteFile", **ask) == {**ask, "error": 0, "msg": "delete file success"}
             told = peer.old("deleteFile", **ask)
             assert told == {**ask, "error": 1, "msg": "file already has been deleted, delete failed"}

@@ -176,7 +176,8 @@ class TestPieces:
         """Hundreds of requests of all kinds sent ahead: each answer at its place, small uploads together or not."""
         dice = random.Random(7)
         with rig.peer() as peer:
-            sent, expected = [], []
+            sent: list[bytes] = []
+            expected: list[tuple[int, bytes | None]] = []
             content: dict[str, bytes] = {}
             for number in range(400):
                 name = f"f{dice.randrange(60)}"
@@ -200,12 +201,12 @@ class TestPieces:
                         sent.append(documented("upload", session=peer.session, **fields) + data)
                         expected.append((0, None))
             peer.send(b"".join(sent))
-            for number, (error, data) in enumerate(expected):
+            for number, (error, got) in enumerate(expected):
                 told = peer.hear()
                 assert told["error"] == error, (number, told)
-                if data is not None:
+                if got is not None:
                     assert told["type"] == "downloadRes"
-                    assert peer.exactly(told["size"]) == data
+                    assert peer.exactly(told["size"]) == got
             assert rig.files() == {f"p/{name}": data for name, data in content.items()}
 
     def test_the_later_of_two_files_wins(self, rig: DriveRig) -> None:
