@@ -272,6 +272,7 @@ def test_the_quick_start_and_homestow(tmp_path: Path) -> None:
     """Without account a file is refused, unless the owner opened an inbox; with sign-up open, a file registers."""
     home = Home(tmp_path / "home")
     home.fine("user", "add", "anna", "--data", home.data)
+    (tmp_path / "inbox").mkdir()
     home.fine("root", "add", "Inbox", tmp_path / "inbox", "--member", "anna", "--data", home.data)
     address = new_address()
     client = Client(address, tmp_path / "client")
