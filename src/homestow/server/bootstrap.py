@@ -23,7 +23,6 @@ from homestow.server.adapters.catalogue_sql.database import Database
 from homestow.server.adapters.catalogue_sql.extras import SqlExtras
 from homestow.server.adapters.catalogue_sql.listing import SqlListingSource
 from homestow.server.adapters.catalogue_sql.media import SqlMedia
-from homestow.server.adapters.catalogue_sql.netdrive import SqlMd5s, SqlNetdrive
 from homestow.server.adapters.catalogue_sql.roots import SqlRoots
 from homestow.server.adapters.catalogue_sql.sessions import SqlSessions
 from homestow.server.adapters.catalogue_sql.shares import SqlShares
@@ -44,7 +43,6 @@ from homestow.server.service.isync import Isync, IsyncRows, drop_orphans, make_i
 from homestow.server.service.keeping import Keeping, make_keeping
 from homestow.server.service.listing import ListingService
 from homestow.server.service.media_parts import MediaParts, MediaStores, make_media
-from homestow.server.service.netdrive import Netdrive, NetdriveStores, drop_netdrive_orphans, make_netdrive
 from homestow.server.service.outside import Outside
 from homestow.server.service.restore import Restored, restore
 from homestow.server.service.roots import Roots
@@ -57,6 +55,8 @@ from homestow.values.ids import Epoch
 if TYPE_CHECKING:
     from homestow.server.border import Border
     from homestow.server.fronts.tcp.serving import TcpServer
+    from homestow.server.service.netdrive import Netdrive
+    from homestow.server.service.picloud import Picloud
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +77,6 @@ class House:
     isync: Isync
     listing: ListingService
     pictures: MediaParts
-    netdrive: Netdrive
 
 
 def own_roots(folder: DataFolder, settings: Settings) -> Path:
@@ -119,7 +118,6 @@ def open_house(data: Path, settings: Settings) -> Iterator[House]:
                 yield house
             finally:
                 house.pictures.idle.stop()
-                house.netdrive.close()
                 house.core.close()
                 house.services.roots.close()
                 house.listing.stop()
@@ -155,14 +153,12 @@ def _build(folder: DataFolder, settings: Settings, database: Database) -> House:
     )  # fmt: skip
     pictures = _media(folder, settings, database, core, roots)
     extras = SqlExtras(database)
-    stores = NetdriveStores(account_rows, SqlSessions(database), SqlNetdrive(database), SqlMd5s(database))
     key = settings.backup_key
     keeping = make_keeping(
         core, watched, accounts, account_rows, roots, SqlCopies(database), clock, settings.retention(),
         settings.rescan_minutes * 60.0, settings.watch, None if key is None else key.reveal().encode(),
-        read_media=pictures.media.read, data=folder.path, sweeps=[
-            shares.sweep, lambda: drop_orphans(extras), lambda: drop_netdrive_orphans(stores.netdrive, stores.md5s),
-        ],
+        read_media=pictures.media.read, data=folder.path,
+        sweeps=[shares.sweep, lambda: drop_orphans(extras), lambda: _sweep_netdrive(database)],
     )  # fmt: skip
     services = Services(
         accounts=accounts,
@@ -183,10 +179,43 @@ def _build(folder: DataFolder, settings: Settings, database: Database) -> House:
     listing = _listing(folder, database, core)
     rows = IsyncRows(account_rows, extras, extras, SqlSessions(database), SqlMedia(database), listing)
     isync = make_isync(core, services, rows, clock, most=settings.online_limit, idle_s=settings.online_seconds)
-    netdrive = make_netdrive(
-        core, services, stores, clock, _secret_key(folder, "netdrive.key"), open_root=settings.netdrive_open_root
-    )
-    return House(folder, settings, database, core, services, keeping, isync, listing, pictures, netdrive)
+    return House(folder, settings, database, core, services, keeping, isync, listing, pictures)
+
+
+def _sweep_netdrive(database: Database) -> None:
+    from homestow.server.adapters.catalogue_sql.netdrive import SqlMd5s, SqlNetdrive
+    from homestow.server.service.netdrive import drop_netdrive_orphans
+
+    drop_netdrive_orphans(SqlNetdrive(database), SqlMd5s(database))
+
+
+def open_netdrive(house: House) -> "Netdrive":
+    """The use cases of netdrive; `close` them before the house is closed.
+
+    Raises:
+        StorageFailed: the key of its sessions cannot be read or written.
+    """
+    from homestow.server.adapters.catalogue_sql.netdrive import SqlMd5s, SqlNetdrive
+    from homestow.server.service.netdrive import NetdriveStores, make_netdrive
+
+    database = house.database
+    stores = NetdriveStores(SqlAccounts(database), SqlSessions(database), SqlNetdrive(database), SqlMd5s(database))
+    return make_netdrive(
+        house.core, house.services, stores, SystemClock(), _secret_key(house.folder, "netdrive.key"),
+        open_root=house.settings.netdrive_open_root,
+    )  # fmt: skip
+
+
+def open_picloud(house: House) -> "Picloud":
+    """The use cases of PiCloud; `close` them before the house is closed."""
+    from homestow.server.service.picloud import make_picloud
+
+    settings = house.settings
+    return make_picloud(
+        house.core, house.services, SqlAccounts(house.database), SqlSessions(house.database),
+        inbox_root=settings.picloud_inbox_root, current_user=settings.picloud_current_user,
+        login_s=settings.picloud_login_seconds,
+    )  # fmt: skip
 
 
 def _media(folder: DataFolder, settings: Settings, database: Database, core: Core, roots: Roots) -> MediaParts:
@@ -338,8 +367,8 @@ class Server:
             await stop.wait()
             log.info("stopping")
         finally:
-            for end in (house.keeping.stop, house.pictures.idle.stop, house.netdrive.idle.stop):
-                await loop.run_in_executor(None, end)
+            for halt in (house.keeping.stop, house.pictures.idle.stop, *(front.halt for front in others)):
+                await loop.run_in_executor(None, halt)
             feed.close()
             await asyncio.gather(server.close(), *(front.server.close() for front in others))
             await loop.run_in_executor(None, border.close)
@@ -349,12 +378,16 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class TcpServed:
-    """A front that speaks its own protocol: where it is to listen, and what begins and ends with it."""
+    """A front that speaks its own protocol: where it is to listen, and what begins, halts and ends with it.
+
+    `halt` ends what runs beside, before connections are ended; `end` comes after them.
+    """
 
     name: str
     address: tuple[str, int]
     server: "TcpServer"
     begin: Callable[[], object] = lambda: None
+    halt: Callable[[], object] = lambda: None
     end: Callable[[], object] = lambda: None
 
 
@@ -381,19 +414,14 @@ def tcp_fronts(house: House, border: "Border", pem: tuple[Path, Path] | None) ->
         from homestow.server.fronts.netdrive.front import NetdriveFront
 
         address = _checked_address("netdrive", settings.netdrive, settings, tls is None)
-        drive = NetdriveFront(house.netdrive, border)
-        server = TcpServer(drive.handle, limits, tls, plain)
-        yield TcpServed("netdrive", address, server, begin=house.netdrive.idle.start)
+        netdrive = open_netdrive(house)
+        server = TcpServer(NetdriveFront(netdrive, border).handle, limits, tls, plain)
+        yield TcpServed("netdrive", address, server, netdrive.idle.start, netdrive.idle.stop, netdrive.close)
     if settings.picloud is not None:
         from homestow.server.fronts.picloud.front import PicloudFront
-        from homestow.server.service.picloud import make_picloud
 
         address = _checked_address("picloud", settings.picloud, settings, tls is None)
-        picloud = make_picloud(
-            house.core, house.services, SqlAccounts(house.database), SqlSessions(house.database),
-            inbox_root=settings.picloud_inbox_root, current_user=settings.picloud_current_user,
-            login_s=settings.picloud_login_seconds,
-        )  # fmt: skip
+        picloud = open_picloud(house)
         server = TcpServer(PicloudFront(picloud, border).handle, limits, tls, plain)
         yield TcpServed("picloud", address, server, end=picloud.close)
 
