@@ -74,7 +74,7 @@ def make_netdrive(
     places = Places(catalogue, access, core.files, rows.netdrive)
     stores = core.ground.stores
     publisher = Publisher(catalogue, stores, core.committer, core.outside)
-    small = SmallPuts(catalogue, access, core.files, core.committer, publisher, stores, places, md5s)
+    small = SmallPuts(catalogue, access, core.files, core.committer, publisher, stores, places, md5s, clock)
     uploads = NetdriveUploads(
         catalogue, access, roots, core.files, core.contents, core.uploads, core.arrivals, rows.netdrive, places, md5s,
         small, clock,

@@ -5,10 +5,13 @@ What stands at the places is looked at by the committer itself, so that nobody c
 
 import hashlib
 import secrets
+import threading
+from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from homestow.server.ports.catalogue import Catalogue, NodeRow, Rows, same_content
+from homestow.server.ports.clock import Clock
 from homestow.server.ports.netdrive import Md5Row
 from homestow.server.ports.rights import StoreSet
 from homestow.server.rules.access import Principal, Rights
@@ -42,6 +45,24 @@ SECOND = 1_000_000_000
 _TRIES = 4
 _TRIES_ALONE = 8
 _MOST_TOGETHER = 256
+
+
+_MOST_LED = 1024
+_GATHER_S = 0.0003
+_GATHER_TIMES = 4
+_NO_END = "The server did not come to an end with it; try again."
+
+Small = tuple[Principal, RootId, Announced, bytes]
+"""A small whole file: whose, into which root, as announced, its bytes."""
+
+
+@dataclass(slots=True, eq=False)
+class _Call:
+    """Files of one caller. `turn`: they are stored, or it is his turn to store them."""
+
+    files: Sequence[Small]
+    turn: threading.Event = field(default_factory=threading.Event)
+    results: list[int | CloudError] | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -127,7 +148,7 @@ class SmallPuts:
 
     def __init__(
         self, catalogue: Catalogue, access: Access, files: Files, committer: Committer, publisher: Publisher,
-        stores: StoreSet, places: Places, md5s: Md5s,
+        stores: StoreSet, places: Places, md5s: Md5s, clock: Clock,
     ) -> None:  # fmt: skip
         self._catalogue = catalogue
         self._access = access
@@ -137,12 +158,75 @@ class SmallPuts:
         self._stores = stores
         self._places = places
         self._md5s = md5s
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._came = threading.Condition(self._lock)
+        self._waiting: deque[_Call] = deque()
+        self._led = False
+        self._answered = 0
+        self._answered_s = 0.0
 
-    def put_all(self, files: Sequence[tuple[Principal, RootId, Announced, bytes]]) -> list[int | CloudError]:
+    def put_all(self, files: Sequence[Small]) -> list[int | CloudError]:
         """Store them; the id or the error of each, in order. Of two for one place the later one counts in the end."""
-        results: list[int | CloudError] = [ServerError("The server did not come to an end with it; try again.")] * len(
-            files
-        )
+        mine = _Call(files)
+        with self._lock:
+            self._waiting.append(mine)
+            self._came.notify()
+            leads, self._led = not self._led, True
+        if not leads:
+            mine.turn.wait()
+        if mine.results is None:
+            self._lead(mine)
+        assert mine.results is not None
+        return mine.results
+
+    def _lead(self, mine: "_Call") -> None:
+        """Store the files of all calls that wait, this one's too, on this thread; then the next one waiting leads.
+
+        Threads that each look up and digest many tiny files hand Python's lock around at every step (see `Turns`).
+        """
+        with self._lock:
+            self._gather()
+            calls = [mine]
+            self._waiting.remove(mine)
+            size = len(mine.files)
+            while self._waiting and size + len(self._waiting[0].files) <= _MOST_LED:
+                calls.append(self._waiting.popleft())
+                size += len(calls[-1].files)
+        try:
+            results = self._put([file for call in calls for file in call.files])
+            at = 0
+            for call in calls:
+                call.results = results[at : at + len(call.files)]
+                at += len(call.files)
+        except CloudError as error:
+            for call in calls:
+                call.results = [error] * len(call.files)
+        finally:
+            with self._lock:
+                self._answered, self._answered_s = len(calls), self._clock.monotonic()
+                following = self._waiting[0] if self._waiting else None
+                self._led = following is not None
+            for call in calls:
+                if call.results is None:
+                    call.results = [ServerError(_NO_END)] * len(call.files)
+                call.turn.set()
+            if following is not None:
+                following.turn.set()
+
+    def _gather(self) -> None:
+        """Who was just answered asks again in a moment; together they take half the flushes. Nobody who is alone waits."""
+        waiting = len(self._waiting)
+        wanted = self._answered + waiting - 1
+        if waiting == 1 and self._clock.monotonic() - self._answered_s > _GATHER_S * _GATHER_TIMES:
+            return
+        for _ in range(_GATHER_TIMES):
+            if len(self._waiting) >= wanted:
+                break
+            self._came.wait(_GATHER_S)
+
+    def _put(self, files: Sequence[Small]) -> list[int | CloudError]:
+        results: list[int | CloudError] = [ServerError(_NO_END)] * len(files)
         waiting = list(range(len(files)))
         for _ in range(_TRIES):
             waiting = self._round(files, waiting, results)
@@ -151,29 +235,33 @@ class SmallPuts:
         return results
 
     def _round(
-        self, files: Sequence[tuple[Principal, RootId, Announced, bytes]], waiting: Sequence[int],
+        self, files: Sequence[Small], waiting: Sequence[int],
         results: list[int | CloudError],
     ) -> list[int]:  # fmt: skip
         """One try of each; those to be tried again."""
         folders: dict[tuple[Principal, RootId, int | str], NodeId | CloudError] = {}
+        for at in waiting:
+            who, root, announced, _ = files[at]
+            key = who, root, announced.folder
+            if key not in folders:
+                folders[key] = self._folder(*key)
         groups: dict[tuple[Principal, RootId], list[_Small]] = {}
         taken: set[tuple[NodeId, str]] = set()
         again: list[int] = []
-        for at in waiting:
-            who, root, announced, body = files[at]
-            try:
-                small = self._small(who, root, announced, body, folders)
-            except CloudError as error:
-                results[at] = error
-                continue
-            small.at = at
-            place = small.file.parent, small.file.name
-            if place in taken:
-                again.append(at)
-                continue
-            taken.add(place)
-            groups.setdefault((who, root), []).append(small)
-        works = [work for (who, root), group in groups.items() for work in self._works(who, root, group)]
+        with self._committer.turns.mine():
+            for at in waiting:
+                try:
+                    small = self._small(at, *files[at], folders)
+                except CloudError as error:
+                    results[at] = error
+                    continue
+                place = small.file.parent, small.file.name
+                if place in taken:
+                    again.append(at)
+                else:
+                    taken.add(place)
+                    groups.setdefault((small.who, small.root), []).append(small)
+            works = [work for (who, root), group in groups.items() for work in self._works(who, root, group)]
         for work in works:
             self._committer.submit(work)
         for work in works:
@@ -181,7 +269,7 @@ class SmallPuts:
         return sorted(again)
 
     def _small(
-        self, who: Principal, root: RootId, announced: Announced, body: bytes,
+        self, at: int, who: Principal, root: RootId, announced: Announced, body: bytes,
         folders: dict[tuple[Principal, RootId, int | str], NodeId | CloudError],
     ) -> _Small:  # fmt: skip
         if len(body) != announced.size:
@@ -190,15 +278,12 @@ class SmallPuts:
         if announced.md5 is not None and parse_md5(announced.md5) != md5:
             raise DigestMismatch("The file that arrived is not the announced one; send it again.")
         name = check_name(announced.name)
-        key = who, root, announced.folder
-        folder = folders.get(key)
-        if folder is None:
-            folder = folders[key] = self._folder(who, root, announced.folder)
+        folder = folders[who, root, announced.folder]
         if isinstance(folder, CloudError):
             raise folder
         check_place(self._catalogue.folder(folder), root, name)
         file = File(secrets.token_hex(16), folder, name, len(body), b"", 0, mtime_ns_of(announced.mtime_s))
-        return _Small(who, root, file, body, digest_bytes(body), md5=md5)
+        return _Small(who, root, file, body, digest_bytes(body), at=at, md5=md5)
 
     def _folder(self, who: Principal, root: RootId, folder: int | str) -> NodeId | CloudError:
         try:
@@ -218,7 +303,7 @@ class SmallPuts:
         ]
 
     def _settle(
-        self, work: OverFiles, files: Sequence[tuple[Principal, RootId, Announced, bytes]],
+        self, work: OverFiles, files: Sequence[Small],
         results: list[int | CloudError],
     ) -> list[int]:  # fmt: skip
         """Wait for a work, and tell what became of each file; those to be tried again."""

@@ -34,7 +34,7 @@ from homestow.server.service.netdrive_facts import (
 )
 from homestow.server.service.netdrive_places import Names, Places, path_of
 from homestow.server.service.netdrive_sinks import Block, Discarded, Whole
-from homestow.server.service.netdrive_small import SmallPuts
+from homestow.server.service.netdrive_small import Small, SmallPuts
 from homestow.server.service.receiving import Arriving
 from homestow.server.service.roots import Roots
 from homestow.server.service.uploads import Begin, Uploads
@@ -348,7 +348,7 @@ class NetdriveUploads:
 
         return Whole(block, lambda: self.complete(who, vfile), broke_off)
 
-    def whole_many(self, files: Sequence[tuple[Principal, RootId, Announced, bytes]]) -> list[int | CloudError]:
+    def whole_many(self, files: Sequence[Small]) -> list[int | CloudError]:
         """Store small whole files, many at once; the id or the error of each, in order. For `Border.together`."""
         return self._small.put_all(files)
 
