@@ -104,9 +104,10 @@ class Client:
 
     def _start(self) -> None:
         tree = self._tree = self._open_tree()
+        self._remote.begin()
         self._process = Process(
             tree, self._remote, self._store, self._clock, self._chance, self._watcher, self.device, self.settle_s,
-            self.direction,
+            self.direction, self._remote.fingerprints,
         )  # fmt: skip
 
     def kill(self) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from typing import TypeVar
 
+from homestow.client.ports.fingerprints import Fingerprints
 from homestow.client.ports.remote import Feed, Limits, Remote, RemoteRoot, SmallFile, TreePart, UploadState
 from homestow.values.digests import Digest
 from homestow.values.errors import Busy, CloudError, CursorGone, ServerError, StorageFull, Unreachable
@@ -132,6 +133,16 @@ class SimRemote:
                 raise Unreachable("The connection broke in the middle.")
             yield _spoilt(piece) if fate is Fate.CORRUPT else piece
             self._gate(f"{name}:piece")
+
+    @property
+    def fingerprints(self) -> Fingerprints | None:
+        """What names contents by MD5, where the server does."""
+        return getattr(self._inner, "fingerprints", None)
+
+    def begin(self) -> None:
+        """A new process begins to use it: what only the one before had in memory is gone."""
+        if (begin := getattr(self._inner, "begin", None)) is not None:
+            begin()
 
     # --- the port -----------------------------------------------------------------------------------------------------
 

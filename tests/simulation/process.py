@@ -4,6 +4,7 @@ from homestow.client.adapters.clock_memory import InlineWorkers, SeededChance, S
 from homestow.client.adapters.state_sqlite import SqliteState
 from homestow.client.adapters.tree_memory import SimWatcher
 from homestow.client.engine.rules import Direction
+from homestow.client.ports.fingerprints import Fingerprints
 from homestow.client.ports.localtree import LocalTree
 from homestow.client.ports.remote import Remote
 from homestow.client.running.cycle import Cycle
@@ -27,6 +28,7 @@ class Process:
         device: str,
         settle_s: float,
         direction: Direction = Direction.BOTH,
+        names: Fingerprints | None = None,
     ) -> None:
         if store is not None:
             tree.check_root()
@@ -38,7 +40,7 @@ class Process:
         self._passes = 0
         self._cycle = Cycle(
             tree, remote, self._state, clock, chance, InlineWorkers(), device=device, settle_s=settle_s,
-            direction=direction,
+            direction=direction, fingerprints=names,
         )  # fmt: skip
 
     def run(self) -> Outcome:

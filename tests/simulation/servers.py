@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from tests.simulation.backends import Backend, MemoryBackend
+from tests.simulation.netdrive_backend import NetdriveBackend
 from tests.simulation.service_backend import ServiceBackend
 
 from homestow.client.adapters.clock_memory import SimClock
@@ -12,4 +13,12 @@ def _memory(clock: SimClock) -> Backend:
     return MemoryBackend()
 
 
-SERVERS: dict[str, Callable[[SimClock], Backend]] = {"memory": _memory, "service": ServiceBackend}
+def _netdrive(clock: SimClock) -> Backend:
+    return NetdriveBackend()
+
+
+SERVERS: dict[str, Callable[[SimClock], Backend]] = {
+    "memory": _memory,
+    "service": ServiceBackend,
+    "netdrive": _netdrive,
+}

@@ -15,7 +15,7 @@ from tests.simulation.situations import PROPERTY
 from tests.simulation.world import run
 
 LONG = os.environ.get("HOMESTOW_LONG") == "1"
-SCHEDULES = {"memory": 20_000 if LONG else 300, "service": 5_000 if LONG else 200}
+SCHEDULES = {"memory": 20_000 if LONG else 300, "service": 5_000 if LONG else 200, "netdrive": 5_000 if LONG else 100}
 BATCH = 50
 ONE_WAY_SCHEDULES = 2_000 if LONG else 40
 """Of each way, on each server."""

@@ -43,7 +43,7 @@ class DriveServer:
         self.contents: dict[str, bytes] = {}
         self.coming: dict[int, Coming] = {}
         self.became: dict[int, int] = {}
-        self.trash: list[tuple[Names, bytes]] = []
+        self.trash: list[tuple[Names, Stored]] = []
         self.replaced: list[bytes] = []
         self.calls: dict[str, int] = {}
         self.moved_bytes = 0
@@ -179,6 +179,8 @@ class MemoryDrive:
         self._called("complete")
         if file.vfile in self.server.coming:
             raise Incomplete("bytes are missing")
+        if file.vfile not in self.server.became:
+            raise NotFound("no such upload")
         return self.server.became[file.vfile]
 
     def fetch(self, files: Sequence[tuple[str, int]]) -> Iterator[bytes | CloudError]:
@@ -203,7 +205,7 @@ class MemoryDrive:
             self._called("delete_file")
             gone = self.server.files.pop(names := (*split(path), name), None)
             if gone is not None:
-                self.server.trash.append((names, self.server.contents[gone.md5]))
+                self.server.trash.append((names, gone))
             results.append(None if gone is not None else NotFound("no such file"))
         return results
 

@@ -65,6 +65,7 @@ class NetdriveRemote:
         name: of the root, for people.
         writable: whether this user may change anything there, as far as the server tells.
         refused: told what no folder here can hold (S04, R16).
+        limits: what is sent at once at most.
         pause: lets so many seconds pass, less when this is closed; by default really.
     """
 
@@ -78,10 +79,11 @@ class NetdriveRemote:
         name: str = "netdrive",
         writable: bool = True,
         refused: Refused = log_refused,
+        limits: Limits = LIMITS,
         pause: Callable[[float], object] | None = None,
     ) -> None:
         self._account, self._drive, self._clock = account, drive, clock
-        self._name, self._writable, self._refused = name, writable, refused
+        self._name, self._writable, self._refused, self._limits = name, writable, refused, limits
         self._closed = threading.Event()
         self._pause = pause or self._closed.wait
         self._poll_s = POLL_S
@@ -93,7 +95,7 @@ class NetdriveRemote:
     @property
     def limits(self) -> Limits:
         """What fits together well."""
-        return LIMITS
+        return self._limits
 
     def close(self) -> None:
         """Close connections; calls under way end with `Unreachable`."""
@@ -369,8 +371,8 @@ class NetdriveRemote:
 
     def put_small(self, files: Sequence[SmallFile]) -> list[Node | CloudError]:
         """Send a pack; one result per file."""
-        if len(files) > LIMITS.pack_files or sum(len(file.content) for file in files) > LIMITS.pack_bytes:
-            raise TooLarge("The pack is too large.", limit=LIMITS.pack_bytes)
+        if len(files) > self._limits.pack_files or sum(len(file.content) for file in files) > self._limits.pack_bytes:
+            raise TooLarge("The pack is too large.", limit=self._limits.pack_bytes)
         self._look()
         results: list[Node | CloudError] = [BadRequest("Not sent.")] * len(files)
         going: list[tuple[int, Entry | tuple[int, str], Announced, bytes]] = []
@@ -396,8 +398,8 @@ class NetdriveRemote:
         digest = Digest(blake3(file.content).hexdigest())
         if file.digest is not None and file.digest != digest:
             raise DigestMismatch("Other bytes than declared came.")
-        if len(file.content) > LIMITS.pack_file_bytes:
-            raise TooLarge("Too large for a pack.", limit=LIMITS.pack_file_bytes)
+        if len(file.content) > self._limits.pack_file_bytes:
+            raise TooLarge("Too large for a pack.", limit=self._limits.pack_file_bytes)
         content = md5(file.content, usedforsecurity=False).hexdigest()
         self._account.learn(len(file.content), digest, content)
         return self._uploads.announced(target, (content, len(file.content)), file.mtime_ns)
@@ -463,7 +465,7 @@ class NetdriveRemote:
         key: str | None = None,
     ) -> UploadState:
         """Begin; `digest` must be of content whose MD5 is known here (`ports.fingerprints`), since the server wants it first."""
-        if not 1 <= block_size <= LIMITS.block_bytes:
+        if not 1 <= block_size <= self._limits.block_bytes:
             raise BadRequest("Blocks have 1 byte up to the limit.")
         return self._uploads.begin(size, mtime_ns, digest, (parent, name, node, base), key)
 

@@ -34,6 +34,8 @@ CREATE TABLE uploads (
 ) WITHOUT ROWID;
 """
 _MOST_PAIRS: Final = 500
+_FIRST_IDS: Final = 1 << 32
+_IDS_EACH: Final = 1 << 24
 _EMPTY = ("DELETE FROM facts", "DELETE FROM nodes", "DELETE FROM aliases", "DELETE FROM uploads")
 _PUT_NODE = "INSERT OR REPLACE INTO nodes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _NUMBERS = ("change", "compacted", "next_id")
@@ -64,13 +66,17 @@ class Upload(NamedTuple):
 class NetdriveStore:
     """The account of one root; `path` may be ":memory:". Safe in any thread.
 
+    Args:
+        first_id: of the nodes of a new account. By default somewhere among so many that two computers never have the same:
+            the passing names of files whose names go round in a circle (`engine.compare`) are made of ids.
     Raises:
         NewerStore: a newer Homestow wrote the file.
         StorageFailed: it cannot be opened or made.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, first_id: int | None = None) -> None:
         self._path = path
+        self._first_id = first_id
         self._lock = RLock()
         self._closed = False
         self._pairs: dict[Digest, tuple[Digest, str, int]] = {}
@@ -143,7 +149,8 @@ class NetdriveStore:
         return Snapshot(facts["epoch"], entries, aliases, change, compacted, next_id)
 
     def _begin(self) -> Snapshot:
-        snapshot = Snapshot(secrets.token_hex(16))
+        first = self._first_id or _FIRST_IDS + secrets.randbelow(_FIRST_IDS) * _IDS_EACH
+        snapshot = Snapshot(secrets.token_hex(16), next_id=first)
         with self._whole() as db:
             for statement in _EMPTY:
                 db.execute(statement)

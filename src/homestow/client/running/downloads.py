@@ -111,7 +111,11 @@ class Downloads:
         for node, content in got:
             with work.answering(node):
                 data = value_of(content)
-                fetched.append((files[node], _checked(files[node], len(data), Digest(blake3(data).hexdigest())), data))
+                file, digest = files[node], Digest(blake3(data).hexdigest())
+                if work.fingerprints is not None and file.theirs.digest is None:
+                    file = file._replace(theirs=file.theirs._replace(digest=work.fingerprints.digest_of(*file.wanted)))
+                _checked(file, len(data), digest)
+                fetched.append((files[node], digest, data))
         for file, digest, data in self._with_digests(fetched):
             try:
                 if file.expect is None:
