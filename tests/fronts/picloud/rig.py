@@ -1,6 +1,7 @@
 """The real stack of `tests.fronts.isync.rig`, with PiCloud's port beside HTTP, and a client that knows only the notes on its wire."""
 
 import asyncio
+import select
 import socket
 import struct
 import time
@@ -189,6 +190,14 @@ class PicloudRig(IsyncRig):
                 await asyncio.sleep(0)
 
         asyncio.run_coroutine_threadsafe(wait(), self._loop).result(20)
+
+    def until_heard(self, peer: Peer, each_s: float = 31.0) -> None:
+        """Let time pass until the server says something, or hangs up."""
+        for _ in range(200):
+            if select.select([peer.sock], [], [], 0.05)[0]:
+                return
+            self.later(each_s)
+        raise AssertionError("the server says nothing")
 
     def peer(self, user: str | None = None, source: str = "127.0.0.1") -> Peer:
         """A connection of its own, logged in."""

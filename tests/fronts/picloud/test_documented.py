@@ -14,7 +14,12 @@ PAGE = Path(__file__).parents[3] / "docs" / "protocols" / "picloud.md"
 TEXT = PAGE.read_text("utf-8")
 FENCE = re.compile(r"^```picloud ?(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINE = re.compile(r"([CS]) ((?:[0-9a-f]{2} ){3}[0-9a-f]{2})  (.*)")
-SERVERS: dict[str, dict[str, Any]] = {"": {}, "signup": {"signup_open": True}, "stranger": {}, "inbox": {"inbox": "tree"}}
+SERVERS: dict[str, dict[str, Any]] = {
+    "": {},
+    "signup": {"signup_open": True},
+    "stranger": {},
+    "inbox": {"inbox": "tree"},
+}
 
 
 @pytest.mark.parametrize("kind", SERVERS)
