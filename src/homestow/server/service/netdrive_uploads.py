@@ -139,8 +139,18 @@ class NetdriveUploads:
         return Begun(made, True)
 
     def _holds(self, row: NodeRow, md5: bytes, size: int) -> bool:
-        """Whether a file surely has this content, as far as rows and disk know without reading it."""
-        if row.size != size or self._md5s.of(row) != md5:
+        """Whether a file surely has this content; one of the same size whose md5 nobody knows is read for it once.
+
+        It may have been put there by a server that died before it noted that down: a look saves sending all of it again.
+        """
+        if row.size != size:
+            return False
+        known = self._md5s.of(row)
+        if known is None:
+            now, known = self._md5s.read([row]).get(row.id, (row, None))
+            if now.rev != row.rev:
+                return False
+        if known != md5:
             return False
         content = self._contents.at_hand(row)
         if content is None:
@@ -149,15 +159,17 @@ class NetdriveUploads:
         return True
 
     def _as_announced(self, who: Principal, row: NodeRow, announced: Announced) -> int:
+        self._set_time(who, row, mtime_ns_of(announced.mtime_s))
+        self._places.spell_file(who, row.root, row.id, announced.name, row.name)
+        return int(row.id)
+
+    def _set_time(self, who: Principal, row: NodeRow, mtime_ns: int | None) -> None:
         """A file that has the announced content bears the announced time too."""
-        mtime_ns = mtime_ns_of(announced.mtime_s)
         if mtime_ns is not None and mtime_ns // SECOND != row.mtime_ns // SECOND:
             try:
                 self._files.set_facts(who, row.id, mtime_ns)
             except Stale:
                 log.info("a file changed while its time was set", extra={"node": row.id})
-        self._places.spell_file(who, row.root, row.id, announced.name, row.name)
-        return int(row.id)
 
     def _begin(
         self, who: Principal, root: RootId, announced: Announced, place: _Place, md5: bytes | None, anew: bool
@@ -410,7 +422,7 @@ class NetdriveUploads:
                     raise DigestMismatch("The file that arrived is not the announced one; send it again.")
                 faultpoint("upload.verified")
                 self._arrivals.flush(row, arriving)
-                node, rev, dropped = self._publish(who, sent, row, arriving, digest)
+                node, rev, there = self._publish(who, sent, row, arriving, digest)
         finally:
             self._arrivals.let_go(arriving)
         self._rows.sent_done(sent.vfile, node)
@@ -418,16 +430,17 @@ class NetdriveUploads:
         self._places.spell_file(who, sent.root, node, said, sent.name)
         if md5 is not None:
             self._md5s.note([Md5Row(node, rev, md5, row.size)])
-        if dropped:
+        if there is not None:
             self._uploads.drop(row)
+            self._set_time(who, there, row.mtime_ns)
         else:
             self._arrivals.forget(row.id)
         return node
 
     def _publish(
         self, who: Principal, sent: Sent, row: UploadRow, arriving: Arriving, digest: bytes
-    ) -> tuple[NodeId, int, bool]:
-        """Over whatever is there; the node, its rev, and whether there was nothing to publish."""
+    ) -> tuple[NodeId, int, NodeRow | None]:
+        """Over whatever is there; the node, its rev, and the file that had this content already: then nothing was published."""
         for _ in range(_TRIES):
             folder = self._folder(who, sent)
             there = self._catalogue.child(folder, sent.name)
@@ -436,13 +449,13 @@ class NetdriveUploads:
                 if there.kind != Kind.FILE:
                     raise _in_the_way(there)
                 if (there.digest, there.size) == (digest, row.size) and self._is_there(there):
-                    return there.id, there.rev, True
+                    return there.id, there.rev, there
                 placed = row._replace(node=there.id, base=there.rev, parent=None, name=None)
             try:
                 made = self._uploads.put_in_place(who, placed, arriving, digest, None)
             except (Stale, NotFound, PathTaken):
                 continue  # somebody was quicker; what he wrote becomes a version
-            return made.id, made.rev, False
+            return made.id, made.rev, None
         raise Busy("The place changes faster than the file can be put there; try again.", retry_after_s=2)
 
     def _is_there(self, row: NodeRow) -> bool:
