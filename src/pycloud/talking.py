@@ -189,7 +189,7 @@ def _answer(sock: socket.socket, talk: Talk, sender: str | None, payload: bytes)
 def _take_long(sock: socket.socket, talk: Talk, sender: str | None, length: int) -> int:
     """A message too long to be held: it can only be a file, and goes to the disk as it comes."""
     came = 0
-    tail = picloud.Tail()
+    tail = picloud.Tail(length)
     with Incoming() as incoming:
         fits = room_for(length)
         for piece in pieces(sock, length):

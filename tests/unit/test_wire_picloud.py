@@ -244,14 +244,27 @@ def test_names_that_would_read_otherwise_are_not_sent(name: str) -> None:
 
 
 def tail_of(payload: bytes, step: int) -> tuple[bytes, Ending | Broken]:
-    """What a stream gives before its end, and how it ends."""
-    tail = Tail()
-    given = b""
-    for piece in parted(payload, step):
-        for each in tail.feed(memoryview(piece)):
-            assert len(each)
-            given += each
-    return given, tail.finish()
+    """What a stream gives before its end, and how it ends; the same whether its length is known or not."""
+    found = []
+    for tail in (Tail(), Tail(len(payload))):
+        given = b""
+        for piece in parted(payload, step):
+            for each in tail.feed(memoryview(piece)):
+                assert len(each)
+                given += each
+        found.append((given, tail.finish()))
+    assert found[0] == found[1]
+    return found[0]
+
+
+def test_a_known_length_passes_pieces_on_as_they_are() -> None:
+    """Nothing of a long file's middle is held back, cut or copied."""
+    tail = Tail(MAX_TAIL + 2_000_001)
+    piece = memoryview(bytes(1_000_000))
+    assert [len(each) for each in tail.feed(piece)] == [1_000_000]
+    assert tail.feed(b"") == ()
+    assert [len(each) for each in tail.feed(piece)] == [1_000_000]
+    assert [bytes(each) for each in tail.feed(b"ab")] == [b"a"]
 
 
 def test_a_stream_parts_as_the_whole_does() -> None:

@@ -365,10 +365,15 @@ class Ending:
 
 
 class Tail:
-    """Parts a file's payload from the right while it passes: gives content as soon as it is certain, and the name at the end."""
+    """Parts a file's payload from the right while it passes: gives content as soon as it is certain, and the name at the end.
 
-    def __init__(self) -> None:
+    Args:
+        length: of the whole payload. Where it is known, all before the last `MAX_TAIL` bytes is given just as it comes.
+    """
+
+    def __init__(self, length: int = 0) -> None:
         self._held = b""
+        self._sure = max(0, length - MAX_TAIL)
 
     def feed(self, data: bytes | memoryview) -> tuple[bytes | memoryview, ...]:
         """The next bytes of the payload: what of them (and of those before) is content for certain, in order, nothing empty.
@@ -376,6 +381,12 @@ class Tail:
         What is given may be a view of `data`; no more than the last 4.4 KB are copied.
         """
         size = len(data)
+        if self._sure:
+            middle = data[: self._sure]
+            self._sure -= len(middle)
+            if not self._sure:
+                self._held = bytes(data[len(middle) :])
+            return (middle,) if size else ()
         if size >= MAX_TAIL:
             before, self._held = self._held, bytes(data[size - MAX_TAIL :])
             return tuple(each for each in (before, data[: size - MAX_TAIL]) if len(each))

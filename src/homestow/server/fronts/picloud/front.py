@@ -220,7 +220,7 @@ class _Talk:
                 return await self._refuse_long(error, length)
         except CloudError as error:
             return await self._refuse_long(error, length)
-        tail = wire.Tail()
+        tail = wire.Tail(length)
 
         def take(piece: memoryview) -> None:
             for content in tail.feed(piece):
