@@ -120,9 +120,14 @@ class Peer:
     # --- messages -----------------------------------------------------------------------------------------------------
 
     def hear(self) -> dict[str, Any]:
-        """The next answer, of either dialect; with its type, as the documented list has it."""
+        """The next answer, of either dialect; with its type, as the documented list has it.
+
+        Raises:
+            ConnectionError: the server has closed.
+        """
         head = self.until_nul()
-        assert head, "closed"
+        if not head:
+            raise ConnectionResetError("closed")
         assert head.isascii()
         if head.startswith(b"{"):
             found: dict[str, Any] = json.loads(head)

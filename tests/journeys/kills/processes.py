@@ -105,10 +105,16 @@ class ServerProcess:
     Attributes:
         starts_s: how long each start took until the ready line.
         killed_at: names of the points where it died, in order.
+        ready: what the last ready line said.
+
+    Args:
+        flags: of `serve`, beside the data folder and the address of HTTP.
     """
 
-    def __init__(self, zygote: Zygote, place: Path) -> None:
+    def __init__(self, zygote: Zygote, place: Path, *flags: str) -> None:
         self._zygote = zygote
+        self._flags = flags
+        self.ready: dict[str, object] = {}
         self.place = place
         self.data = place / "data"
         self.log = place / "server"
@@ -132,7 +138,7 @@ class ServerProcess:
         """
         out = self.log.with_suffix(".out")
         said_before = out.stat().st_size if out.exists() else 0
-        argv = ["serve", "--data", str(self.data), "--http", self._listen]
+        argv = ["serve", "--data", str(self.data), "--http", self._listen, *self._flags]
         more = {"HOMESTOW_FAULTS": faults} if faults else {}
         begun = time.monotonic()
         if cold:
@@ -150,7 +156,8 @@ class ServerProcess:
             line = out.read_bytes()[said_before:] if out.exists() else b""
             if line.endswith(b"\n"):
                 self.starts_s.append(time.monotonic() - begun)
-                self.url = json.loads(line)["http"]
+                self.ready = json.loads(line)
+                self.url = str(self.ready["http"])
                 self._listen = self.url.removeprefix("http://")
                 return True
             if ended is not None:

@@ -15,6 +15,7 @@ PRELOAD = (
     "homestow.cli.keeping", "homestow.cli.serving", "homestow.cli.orders", "homestow.cli.commands",
     "homestow.server.bootstrap", "homestow.server.settings", "homestow.server.border",
     "homestow.server.fronts.api.binding", "homestow.server.fronts.api.front", "homestow.server.fronts.http.serving",
+    "homestow.server.fronts.netdrive.front", "homestow.server.fronts.tcp.serving",
     "homestow.client.bootstrap", "homestow.client.adapters.remote_api", "homestow.client.adapters.state_sqlite",
     "homestow.client.adapters.tree_disk", "homestow.client.adapters.clock_system", "homestow.client.adapters.watch_os",
 )  # fmt: skip
