@@ -181,6 +181,39 @@ def test_all_there_but_not_in_place_when_killed(w: Drive, monkeypatch: pytest.Mo
         assert (w.folder / again).read_bytes() == data
 
 
+def test_killed_right_after_the_file_was_put_into_its_place(w: Drive) -> None:
+    """Blocks that come again are there, and the id leads to the file, also where it went over one that stood there."""
+    old = w.put("x", b"old")
+    data = data_of(1)
+    vfile = begin(w, "//x", data)
+    w.chunk(w.anna, vfile, 0, data)
+    with w.database.write() as run:
+        run.execute("UPDATE netdrive_uploads SET done = NULL")
+        run.execute("DELETE FROM md5s")
+    w.kill()
+    assert w.chunk(w.anna, vfile, 0, data) is None
+    assert all(chunk.done for chunk in w.drive.uploads.chunks(w.anna, vfile))
+    assert w.drive.uploads.complete(w.anna, vfile) == old.id
+    assert w.drive.uploads.begin(w.anna, w.root, w.announced("//y", data)).instant is False
+    assert w.listed()["//x"].md5 == md5_of(data)
+    assert w.drive.uploads.begin(w.anna, w.root, w.announced("//z", data)).instant
+    assert w.versions(old.id) == 1
+
+
+def test_content_that_somebody_else_put_there_meanwhile_is_no_version(w: Drive) -> None:
+    """Nothing is published then but the announced time; content that is there already is never sent."""
+    data = data_of(1)
+    vfile = begin(w, "//x", data, mtime_s=4321)
+    node = w.put("x", data)
+    assert w.chunk(w.anna, vfile, 0, data) is True
+    assert w.chunk(w.anna, vfile, 0, data) is None
+    listed = w.listed()["//x"]
+    assert (listed.vfile, listed.mtime_s, w.versions(node.id)) == (node.id, 4321, 0)
+    w.put("y", data)
+    assert w.drive.uploads.begin(w.anna, w.root, w.announced("//y", data)).instant
+    w.is_tidy()
+
+
 def test_blocks_on_several_connections(w: Drive) -> None:
     """At the same time, each twice, and with other bytes of nobody's meaning: the announced file, or none."""
     data = data_of(6)

@@ -82,6 +82,7 @@ _SESSIONS = (
     "DELETE FROM intents",
     _NO_UPLOADS,
     "DELETE FROM uploads",
+    "DELETE FROM netdrive_uploads",
     "DELETE FROM answers",
     "DELETE FROM tries",
     "DELETE FROM devices",
