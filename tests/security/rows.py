@@ -71,6 +71,7 @@ TREE, STORE, RACES = (f"contracts/test_{name}.py" for name in ("tree_disk", "con
 REMOTE, CLIENT = "unit/test_remote_api.py", "unit/test_http_client.py"
 UPLOADS, FILES, SETTINGS = "unit/test_service_uploads.py", "unit/test_service_files.py", "unit/test_settings.py"
 WORKERS = "unit/test_media_hostile.py"
+TCP_STREAM, TCP_SERVING, TCP_BOTH = (f"fronts/tcp/test_{name}.py" for name in ("stream", "serving", "both"))
 SERVER, SYNC = "journeys/test_cli_server.py", "journeys/test_cli_sync.py"
 
 ROWS: dict[int, Row] = {
@@ -221,15 +222,26 @@ ROWS: dict[int, Row] = {
     68: Row("archives of huge folders", waits=SHARES),
     69: Row("passwords of links", waits=SHARES),
     70: Row("robots and previews", waits=SHARES),
-    71: Row("lengths of frames", ("unit/test_packs.py::test_limits",), waits=TCP),
-    72: Row("half frames", waits=TCP),
+    71: Row("lengths of frames", ("unit/test_packs.py::test_limits", f"{TCP_STREAM}::test_a_slow_disk_holds_the_sender_back")),
+    72: Row(
+        "half frames",
+        (f"{TCP_BOTH}::test_S72_a_thousand_drips_hold_nobody_up", f"{TCP_BOTH}::test_S72_a_stranger_is_not_silent_for_long",
+         f"{TCP_SERVING}::test_a_thousand_dripping_clients", f"{TCP_SERVING}::test_one_address_has_so_many",
+         f"{TCP_SERVING}::test_all_together_too", f"{TCP_SERVING}::test_whoever_does_not_go_on_is_closed",
+         f"{TCP_STREAM}::test_a_head_that_drips", f"{TCP_STREAM}::test_a_body_that_drips",
+         f"{TCP_STREAM}::test_a_reader_that_stops_reading_is_cut", f"{TCP_STREAM}::test_a_user_has_so_many"),
+    ),
     73: Row("odd JSON", (f"{HOSTILE}::test_absurd_bodies", f"{HOSTILE}::test_absurd_numbers_in_bodies",
                          "unit/test_packs.py::test_a_header_not_of_its_form_is_refused",
                          "unit/test_wire_netdrive_json.py::test_what_is_refused", "unit/test_wire_netdrive_json.py::test_depth",
                          "unit/test_wire_netdrive_fuzz.py::test_damaged_streams")),
     74: Row("orders before login", waits=TCP),
-    75: Row("passwords in the clear", (f"{SERVER}::test_plain_http_needs_a_word",), waits=TCP),
-    76: Row("frames out of step", waits=TCP),
+    75: Row("passwords in the clear", (f"{SERVER}::test_plain_http_needs_a_word",
+                                     f"{TCP_BOTH}::test_S75_a_password_is_not_taken_in_the_clear",
+                                     f"{TCP_BOTH}::test_S75_S102_listening_in_plain_beyond_this_machine_needs_a_word",
+                                     f"{TCP_SERVING}::test_who_is_too_plain", f"{TCP_SERVING}::test_both_on_one_port")),
+    76: Row("frames out of step", (f"{TCP_STREAM}::test_every_cut_of_a_short_talk",
+                                   f"{TCP_STREAM}::test_bodies_of_all_sizes_arrive_in_order")),
     77: Row("floods of streams", waits=GRPC),
     78: Row("deep messages", waits=GRPC),
     79: Row("uploads without end", waits=GRPC),
@@ -265,8 +277,12 @@ ROWS: dict[int, Row] = {
                                         f"{WORKERS}::test_a_worker_sees_nothing_of_the_servers_environment"),
              waits="a user of their own"),
     101: Row("weak TLS", (f"{SERVING}::test_encrypted_answers_ask_to_stay_encrypted",
-                          f"{SERVING}::test_unusable_certificates_are_one_clear_line"), waits="no scan by a tool from outside"),
-    102: Row("plain fronts left open", (f"{SERVER}::test_plain_http_needs_a_word", f"{SETTINGS}::test_defaults_are_those_the_guide_states")),
+                          f"{SERVING}::test_unusable_certificates_are_one_clear_line",
+                          f"{TCP_SERVING}::test_old_tls_is_refused", f"{TCP_SERVING}::test_no_protocol_is_named",
+                          f"{TCP_SERVING}::test_a_renewed_certificate"), waits="no scan by a tool from outside"),
+    102: Row("plain fronts left open", (f"{SERVER}::test_plain_http_needs_a_word",
+                                        f"{TCP_BOTH}::test_S75_S102_listening_in_plain_beyond_this_machine_needs_a_word",
+                                        f"{SETTINGS}::test_defaults_are_those_the_guide_states")),
     103: Row("secrets in settings", (f"{SETTINGS}::test_a_secret_in_a_file_open_to_others_is_refused",
                                      f"{SETTINGS}::test_a_private_key_open_to_others_is_refused"), waits="backups are sealed, not encrypted"),
     104: Row("ports for administration", (f"{SERVING}::test_the_owners_socket", "unit/test_admin.py::test_only_admins_and_the_operator_give_orders")),
