@@ -422,7 +422,7 @@ def tcp_fronts(house: House, border: "Border", pem: tuple[Path, Path] | None) ->
 
         address = _checked_address("picloud", settings.picloud, settings, tls is None)
         picloud = open_picloud(house)
-        server = TcpServer(PicloudFront(picloud, border).handle, limits, tls, plain)
+        server = TcpServer(PicloudFront(picloud, border, settings.picloud_login_seconds).handle, limits, tls, plain)
         yield TcpServed("picloud", address, server, end=picloud.close)
 
 
