@@ -102,7 +102,7 @@ class Scripted(Serving):
 
 @dataclass
 class Stored:
-    """A file, or one on its way; `have` are the bytes that came, `done` the offsets of the blocks that are complete."""
+    """A file, or one on its way; `done` are the numbers of the blocks that are complete, `parts` what came of blocks."""
 
     path: str
     name: str
@@ -111,6 +111,7 @@ class Stored:
     mtime: int
     content: bytearray
     done: set[int] = field(default_factory=set)
+    parts: dict[int, int] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
@@ -340,7 +341,11 @@ class ListServer(Serving):
                 return self._complete(vfile, one, said)
             offset = asked.integer("offset")
             one.content[offset : offset + len(body)] = body
-            one.done.add(offset // BLOCK_BYTES)
+            one.parts[offset] = max(one.parts.get(offset, 0), len(body))
+            block = offset // BLOCK_BYTES
+            inside = sum(size for at, size in one.parts.items() if at // BLOCK_BYTES == block)
+            if inside == min(BLOCK_BYTES, one.size - block * BLOCK_BYTES):
+                one.done.add(block)
             return said(0, "", vfile_id=vfile, done=self._chunks(one))
         one = Stored(
             asked.text("path"),
@@ -374,6 +379,7 @@ class ListServer(Serving):
             return said(1, "blocks are missing", done=self._chunks(one))
         if _md5(bytes(one.content)) != one.md5:
             one.done.clear()
+            one.parts.clear()
             return said(1, "the content is not what its md5 says")
         self.stored[one.path, one.name] = one
         return said(0, "upload success", vfile_id=vfile)

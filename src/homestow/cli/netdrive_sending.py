@@ -37,6 +37,7 @@ class Item:
     size: int
     mtime_ns: int
     inode: int
+    ctime_ns: int
     path: str
     name: str
 
@@ -47,8 +48,8 @@ class Item:
 
     @property
     def stamp(self) -> list[str | int | None]:
-        """By which it is known to be unchanged."""
-        return [self.size, self.mtime_ns, self.inode]
+        """By which it is known to be unchanged; ctime betrays a change whose traces were wiped."""
+        return [self.size, self.mtime_ns, self.inode, self.ctime_ns]
 
     def announced(self, md5: str) -> Announced:
         """What the server is told of it."""
@@ -338,7 +339,7 @@ def spelled(folders: Sequence[str]) -> str:
 
 
 def _item(source: Path, seen: os.stat_result, to: Sequence[str], name: str) -> Item:
-    return Item(source, seen.st_size, seen.st_mtime_ns, seen.st_ino, spelled(to), name)
+    return Item(source, seen.st_size, seen.st_mtime_ns, seen.st_ino, seen.st_ctime_ns, spelled(to), name)
 
 
 def _still(item: Item, seen: os.stat_result) -> bool:
@@ -364,6 +365,7 @@ def _md5(content: bytes) -> str:
 
 def _md5_of_file(item: Item, file: BinaryIO) -> str:
     """MD5 of an open file that is and stays as it was seen."""
+    file.seek(0)
     md5, size = md5_of(file.read)
     if size != item.size or not _still(item, os.fstat(file.fileno())):
         raise _changed(item)
