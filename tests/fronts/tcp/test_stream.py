@@ -12,6 +12,7 @@ import pytest
 from tests.fronts.loops import the_loop, turns
 from tests.fronts.tcp.conftest import MIB, Client, World
 
+from homestow.server.fronts.tcp.blocks import Spares
 from homestow.server.fronts.tcp.stream import AHEAD_BYTES, Limits
 
 SIZES = [0, 1, 4096, AHEAD_BYTES, AHEAD_BYTES + 1, MIB, 3 * MIB + 1, 13 * MIB]
@@ -102,6 +103,28 @@ async def test_a_slow_disk_holds_the_sender_back(client: Client, world: World) -
     gate.set()
     await sending
     assert await client.line() == b"%d" % size
+
+
+async def test_many_slow_disks_hold_little_memory(world: World) -> None:
+    """S71: what all bodies together have in memory is bounded; each still comes to its end, whatever others hold or leave."""
+    gate = threading.Event()
+    world.before_block = lambda block: gate.wait(60)
+    site = world.servers[0]._site
+    site.spares = Spares(most=5)
+    clients = [await world.connect() for _ in range(6)]
+    body = os.urandom(9 * MIB)
+    sending = [asyncio.create_task(each.send(b"put %d\n%b" % (len(body), body))) for each in clients]
+    for _ in range(100):
+        await turns()
+    assert site.spares._more == 5
+    await clients[0].hang_up()
+    gate.set()
+    await asyncio.gather(*sending, return_exceptions=True)
+
+    assert [await each.line() for each in clients[1:]] == [b"%d" % len(body)] * 5
+    await world.until("Gone")
+    assert site.spares._more == 0
+    assert len(site.spares._free) == 4
 
 
 async def test_a_client_that_leaves_midway(any_client: Client, world: World) -> None:

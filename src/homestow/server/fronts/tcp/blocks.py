@@ -14,6 +14,31 @@ Sink = Callable[[memoryview], None]
 """Takes the body's next bytes, in order, one call at a time, in a worker thread. The memory is reused afterwards."""
 
 
+class Spares:
+    """Memory that bodies share: used again by the next, and bounded however many are under way (S71).
+
+    Each may always have one block, and up to `BLOCKS_IN_FLIGHT` while all together have fewer than `most` beyond that.
+    """
+
+    def __init__(self, most: int = 64) -> None:
+        self._most = most
+        self._more = 0
+        self._free: list[memoryview] = []
+
+    def take(self, has: int) -> memoryview | None:
+        """A block for a body that `has` so many; None when it must do with these."""
+        if has >= BLOCKS_IN_FLIGHT or (has and self._more >= self._most):
+            return None
+        self._more += has > 0
+        # Memory that begins at a page, so that a disk can take it as it is.
+        return self._free.pop() if self._free else memoryview(mmap.mmap(-1, BLOCK_BYTES))
+
+    def give_back(self, had: int, blocks: list[memoryview]) -> None:
+        """A body that took `had` blocks has come to its end; these of them are in nobody's hands."""
+        self._more -= max(0, had - 1)
+        self._free += blocks[: max(0, BLOCKS_IN_FLIGHT - len(self._free))]
+
+
 class Blocks:
     """A few blocks of memory that the loop fills and a worker empties into the sink.
 
@@ -26,13 +51,9 @@ class Blocks:
         loop: asyncio.AbstractEventLoop,
         sink: Sink,
         executor: Executor | None,
-        spare: list[memoryview] | None = None,
+        spares: Spares | None = None,
     ) -> None:
-        """Make them.
-
-        Args:
-            spare: blocks of bodies that came before, to be used again; `settle` puts a few back.
-        """
+        """Make them; `spares` is what several bodies share."""
         self.loop = loop
         self.received = 0
         self.failure: BaseException | None = None
@@ -40,7 +61,7 @@ class Blocks:
         self._sink = sink
         self._executor = executor
         self._free: list[memoryview] = []
-        self._spare = [] if spare is None else spare
+        self._spares = Spares() if spares is None else spares
         self._made = 0
         self._current: memoryview | None = None
         self._used = 0
@@ -53,12 +74,11 @@ class Blocks:
         if self._current is None:
             if self._free:
                 self._current = self._free.pop()
-            elif self._made < BLOCKS_IN_FLIGHT:
-                self._made += 1
-                # Memory that begins at a page, so that a disk can take it as it is.
-                self._current = self._spare.pop() if self._spare else memoryview(mmap.mmap(-1, BLOCK_BYTES))
             else:
-                return None
+                self._current = self._spares.take(self._made)
+                if self._current is None:
+                    return None
+                self._made += 1
             self._used = 0
         return self._current[self._used :]
 
@@ -127,8 +147,8 @@ class Blocks:
                 await self._change()
             except asyncio.CancelledError as error:
                 cancelled = error
-        self._spare += self._free[: max(0, BLOCKS_IN_FLIGHT - len(self._spare))]
-        self._free.clear()
+        self._spares.give_back(self._made, self._free)
+        self._made, self._free = 0, []
         if cancelled is not None:
             raise cancelled
         if self.failure is not None and not quiet:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
-from homestow.server.fronts.tcp.blocks import Blocks, Sink
+from homestow.server.fronts.tcp.blocks import Blocks, Sink, Spares
 from homestow.server.fronts.tcp.files import Bytes, OpenFile, pump
 from homestow.server.fronts.tcp.intake import Intake, Room
 from homestow.server.fronts.tcp.peers import untaken
@@ -71,7 +71,7 @@ class Site:
     closing: bool = False
     streams: "set[Stream]" = field(default_factory=set)
     open_per_user: Counter[Hashable] = field(default_factory=Counter)
-    spare: list[memoryview] = field(default_factory=list)
+    spares: Spares = field(default_factory=Spares)
     scratch: memoryview = field(default_factory=lambda: memoryview(bytearray(AHEAD_BYTES)))
 
 
@@ -187,7 +187,7 @@ class Stream(asyncio.BufferedProtocol):
         Raises:
             Gone: with how much came. TooSlow.
         """
-        blocks = Blocks(self._loop, sink, executor, self._site.spare)
+        blocks = Blocks(self._loop, sink, executor, self._site.spares)
         try:
             await self._take_in(count, blocks)
         except BaseException:
