@@ -99,7 +99,7 @@ class Seat:
         self._store.snapshot = self._store._load()
         self._store._pairs.clear()
         clock = Ticking()
-        self.account = Account(self._store, clock, 1)
+        self.account = Account(self._store, clock, 1, share=0)
         self._remote = NetdriveRemote(
             self.account, BreakingDrive(self._backend, self._dice), clock, self._chance, limits=SMALL_LIMITS,
             pause=lambda _: None,

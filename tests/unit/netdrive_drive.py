@@ -235,7 +235,7 @@ class MemoryDrive:
 
 
 class Ticking:
-    """A clock that goes a minute on whenever somebody looks at it: nothing looked at is fresh."""
+    """A clock that goes two seconds on whenever somebody looks at it: nothing looked at is fresh."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -244,7 +244,7 @@ class Ticking:
         return int(self.monotonic() * 1e9)
 
     def monotonic(self) -> float:
-        self.now += 60
+        self.now += 2
         return self.now
 
 
@@ -253,5 +253,5 @@ def remote_on(
 ) -> NetdriveRemote:
     """One device's sight of the server, with an account of its own."""
     clock = Ticking()
-    account = Account(store or NetdriveStore(":memory:"), clock, 1)
+    account = Account(store or NetdriveStore(":memory:"), clock, 1, share=0)
     return NetdriveRemote(account, MemoryDrive(server, ids=ids), clock, SeededChance(name), pause=lambda _: None)

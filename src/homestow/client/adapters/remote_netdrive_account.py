@@ -18,7 +18,7 @@ FRESH_S: Final = 1.0
 """What a listing showed is taken for the present for so long: within it somebody else's change may be replaced unseen, and is
 then a version on the server."""
 
-_SHARE: Final = 4.0
+SHARE: Final = 4.0
 """Looking takes at most one part of so many: a listing that took long to make is good for longer."""
 
 _ALIASES_S: Final = 600.0
@@ -30,16 +30,19 @@ log = logging.getLogger(__name__)
 class Account:
     """Safe in several threads.
 
+    Args:
+        root: its number on the server.
+        share: see `SHARE`.
     Attributes:
         lock: held by whoever reads or changes the snapshot; never across a call to the server.
         store, snapshot: see there. After a change `store.save` comes before anybody hears of it.
     """
 
-    def __init__(self, store: NetdriveStore, clock: Clock, root: int) -> None:
+    def __init__(self, store: NetdriveStore, clock: Clock, root: int, share: float = SHARE) -> None:
         self.store = store
         self.lock = threading.RLock()
         self.root_id = RootId(max(root, 1))
-        self._clock = clock
+        self._clock, self._share = clock, share
         self._one_look = threading.Lock()
         self._looked: float | None = None
         self._cost = 0.0
@@ -64,7 +67,7 @@ class Account:
         called = self._clock.monotonic()
         with self._one_look:
             if self._looked is not None and self._looked >= called - max(
-                within_s, min(within_s * 60, self._cost * _SHARE)
+                within_s, min(within_s * 60, self._cost * self._share)
             ):
                 return
             asked = self._clock.monotonic()
