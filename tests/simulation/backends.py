@@ -25,7 +25,13 @@ class Entry(NamedTuple):
 
 
 class Backend(Protocol):
-    """One server with one root."""
+    """One server with one root.
+
+    Attributes:
+        compares_by_reading: the server does not tell the digest that clients compare by, so that they may read to compare.
+    """
+
+    compares_by_reading: bool
 
     def remote(self, device: str) -> Remote:
         """A device's sight of the root."""
@@ -69,6 +75,8 @@ class Backend(Protocol):
 
 class MemoryBackend:
     """The reference server."""
+
+    compares_by_reading = False
 
     def __init__(self, limits: Limits = SMALL_LIMITS) -> None:
         self.server = MemoryServer(limits=limits)

@@ -189,6 +189,8 @@ class Seat:
 class NetdriveBackend:
     """See `Backend`."""
 
+    compares_by_reading = True
+
     def __init__(self) -> None:
         self.server = DriveServer()
         self.server.epoch = f"{1:032x}"

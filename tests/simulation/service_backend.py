@@ -38,6 +38,8 @@ _FOLDERS = tempfile.TemporaryDirectory(prefix="homestow-simulation-")
 class ServiceBackend:
     """One person's root on the real core; devices differ by number only."""
 
+    compares_by_reading = False
+
     def __init__(self, clock: SimClock, limits: Limits = SMALL_LIMITS, page: int = 7) -> None:
         self._clock = clock
         self._limits = limits
