@@ -96,6 +96,8 @@ class Words:
                 pattern += "[0-9a-f]{12}"
             elif word in self.known:
                 pattern += re.escape(self.known[word])
+            elif word in new:
+                pattern += f"(?P={word})"
             else:
                 pattern += rf"(?P<{word}>[\w-]+)"
                 new.append(word)
