@@ -19,7 +19,7 @@ _beside = ThreadPoolExecutor(2, thread_name_prefix="digest")
 class Hasher(Protocol):
     """What takes bytes for a digest."""
 
-    def update(self, data: memoryview, /) -> object:
+    def update(self, data: bytes | memoryview, /) -> object:
         """The next bytes."""
 
 
