@@ -618,6 +618,9 @@ def test_one_place_twice_in_one_call(w: Drive) -> None:
     assert first == second
     assert (w.folder / "x").read_bytes() == b"two"
     assert w.content(first, 1) == b"one"
+    assert set(w.whole(*[("//x", bytes([at])) for at in range(20)])) == {first}
+    assert (w.folder / "x").read_bytes() == bytes([19])
+    assert w.versions(first) == 21
 
 
 def test_the_same_small_file_again_is_no_version(w: Drive) -> None:

@@ -6,7 +6,7 @@ What stands at the places is looked at by the committer itself, so that nobody c
 import hashlib
 import secrets
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -227,18 +227,18 @@ class SmallPuts:
 
     def _put(self, files: Sequence[Small]) -> list[int | CloudError]:
         results: list[int | CloudError] = [ServerError(_NO_END)] * len(files)
-        waiting = list(range(len(files)))
-        for _ in range(_TRIES):
-            waiting = self._round(files, waiting, results)
-            if not waiting:
-                break
+        waiting, tries = list(range(len(files))), Counter[int]()
+        while waiting:
+            waiting, failed = self._round(files, waiting, results)
+            tries.update(failed)
+            waiting = sorted([*waiting, *(at for at in failed if tries[at] < _TRIES)])
         return results
 
     def _round(
         self, files: Sequence[Small], waiting: Sequence[int],
         results: list[int | CloudError],
-    ) -> list[int]:  # fmt: skip
-        """One try of each; those to be tried again."""
+    ) -> tuple[list[int], list[int]]:  # fmt: skip
+        """One try of each place; those that wait for another one to be there first, and those to be tried again."""
         folders: dict[tuple[Principal, RootId, int | str], NodeId | CloudError] = {}
         for at in waiting:
             who, root, announced, _ = files[at]
@@ -247,7 +247,7 @@ class SmallPuts:
                 folders[key] = self._folder(*key)
         groups: dict[tuple[Principal, RootId], list[_Small]] = {}
         taken: set[tuple[NodeId, str]] = set()
-        again: list[int] = []
+        later: list[int] = []
         with self._committer.turns.mine():
             for at in waiting:
                 try:
@@ -257,16 +257,14 @@ class SmallPuts:
                     continue
                 place = small.file.parent, small.file.name
                 if place in taken:
-                    again.append(at)
+                    later.append(at)
                 else:
                     taken.add(place)
                     groups.setdefault((small.who, small.root), []).append(small)
             works = [work for (who, root), group in groups.items() for work in self._works(who, root, group)]
         for work in works:
             self._committer.submit(work)
-        for work in works:
-            again += self._settle(work, files, results)
-        return sorted(again)
+        return later, [at for work in works for at in self._settle(work, files, results)]
 
     def _small(
         self, at: int, who: Principal, root: RootId, announced: Announced, body: bytes,
