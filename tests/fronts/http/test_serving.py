@@ -235,12 +235,15 @@ def test_unusable_certificates_are_one_clear_line(tmp_path: Path, certificate: t
     mine = tmp_path / "cert.pem"
     mine.write_bytes(cert.read_bytes())
     tls = Tls(mine, key)
-    assert not tls.reload_if_changed()
+    assert tls.renewed() is None
     os.utime(mine, ns=(1, 1))
-    assert tls.reload_if_changed()
+    stamp = tls.renewed()
+    assert stamp is not None
+    tls.take(stamp)
+    assert tls.renewed() is None
     mine.write_text("half a certif")
     with pytest.raises(TlsUnusable):
-        tls.reload_if_changed()
+        tls.renewed()
 
 
 class TestDeadlines:

@@ -77,20 +77,27 @@ class Tls:
         except (OSError, ssl.SSLError) as error:
             raise TlsUnusable(f"cannot use {self._cert} with {self._key}: {error}") from error
 
-    def reload_if_changed(self) -> bool:
-        """Take a renewed certificate for connections to come; True when there was one.
+    def renewed(self) -> tuple[int, int] | None:
+        """Look whether there is a renewed certificate, and try it; what `take` needs, None when there is none.
 
         Raises:
-            TlsUnusable: the new files cannot be used; the old certificate stays.
+            TlsUnusable: the new files cannot be used.
         """
         stamp = self._stamp()
         if stamp == self._seen:
-            return False
-        # Loading into a context of its own first, so that half-written files never spoil the one in use.
+            return None
+        # Into a context of its own, so that half-written files never spoil the one in use.
         self._load(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+        return stamp
+
+    def take(self, stamp: tuple[int, int]) -> None:
+        """Use what `renewed` found for connections to come. On the loop, where no handshake can begin between the two files.
+
+        Raises:
+            TlsUnusable: the files have changed since and cannot be used.
+        """
         self._load(self.context)
         self._seen = stamp
-        return True
 
 
 class Renewals:
@@ -119,7 +126,9 @@ class Renewals:
             await asyncio.sleep(_CERTIFICATE_CHECK_S)
             for tls in self._watched:
                 try:
-                    if await loop.run_in_executor(None, tls.reload_if_changed):
+                    stamp = await loop.run_in_executor(None, tls.renewed)
+                    if stamp is not None:
+                        tls.take(stamp)
                         log.info("the TLS certificate was renewed")
                 except TlsUnusable as error:
                     log.error("keeping the old TLS certificate: %s", error)
