@@ -37,12 +37,31 @@ FLAT = [(row, order) for row, order in CASES if row.flat]
 FLAT_IDS = [name for name, (row, _) in zip(IDS, CASES, strict=True) if row.flat]
 
 
+_A_COPY = "the protocol knows no moves: to other clients one is a copy and a deletion, so that both sides' changes are kept apart"
+NOT_OVER_NETDRIVE = {
+    63: _A_COPY,
+    68: "a folder moves file by file; no bytes are sent",
+    81: _A_COPY,
+    83: _A_COPY,
+    87: _A_COPY,
+    88: _A_COPY,
+    155: "an upload is announced for a path, and stays there",
+}
+"""Rows that end otherwise over the netdrive protocol; see docs/guides/netdrive-sync.md. Nothing is lost there either: the
+simulation's runs judge that on the same server."""
+
+
 @pytest.mark.parametrize("server", SERVERS)
 @pytest.mark.parametrize("row, order", CASES, ids=IDS)
 def test_row(row: Row, order: str, server: str) -> None:
     """Every replica ends as the row says, what was replaced is kept, and it cost no more than the row allows."""
+    renamed = row.id == 137 and row.variant == "renamed"
+    if server == "netdrive" and (why := _A_COPY if renamed else NOT_OVER_NETDRIVE.get(row.id)):
+        pytest.skip(why)
     clock = SimClock()
-    problems = Stage(row, order, clock, SERVERS[server](clock)).play()
+    backend = SERVERS[server](clock)
+    backend.calm()
+    problems = Stage(row, order, clock, backend).play()
     assert not problems, f"{row.about}\n" + "\n".join(problems)
 
 

@@ -88,6 +88,7 @@ def home(request: pytest.FixtureRequest) -> Iterator[Home]:
     clock = SimClock()
     told = request.param in SERVERS
     made = SERVERS[request.param if told else "memory"](clock)
+    made.calm()
     one = Home(made, clock, (lambda remote: remote) if told else WithoutDigests)
     one.other.write("else", "stays")
     settle(one.other, one.one)

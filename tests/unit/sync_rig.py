@@ -44,6 +44,7 @@ class Computer:
         self.cycle = Cycle(
             self.tree, self.remote, self.state, self.clock, SeededChance(self.name), InlineWorkers(), device=self.name,
             direction=self.direction, settle_s=self.settle_s, accept_deletes=self.accept,
+            fingerprints=getattr(self.remote, "fingerprints", None),
         )  # fmt: skip
 
     def restart(self) -> None:
