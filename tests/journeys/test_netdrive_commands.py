@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,9 @@ from pathlib import Path
 import pytest
 from tests.journeys.cli_processes import PATIENCE_S, Home, Serving, wait_for
 from tests.journeys.netdrive_proxy import CountingProxy
+from tests.unit.netdrive_servers import ListServer
+
+from homestow.wire.netdrive import Request
 
 pytestmark = pytest.mark.serial
 
@@ -137,3 +141,25 @@ def test_killed_download(home: Home, tmp_path: Path) -> None:
         assert time.monotonic() - began < PATIENCE_S
     assert (out / "large").read_bytes() == content
     assert os.listdir(out) == ["large"]
+
+
+def test_asked_to_end(home: Home, tmp_path: Path) -> None:
+    """A command that waits for a server that says nothing ends soon after it was asked to."""
+    (tmp_path / "large").write_bytes(bytes(1 << 26))
+    heard, done = threading.Event(), threading.Event()
+
+    def meddle(asked: Request) -> bytes | None:
+        if asked.maybe_integer("vfile_id") is None:
+            return None
+        heard.set()
+        done.wait(PATIENCE_S)
+        return b""
+
+    with ListServer(meddle) as server:
+        client = home.popen("netdrive", "upload", "-s", server.url, "-u", "anna", tmp_path / "large")
+        assert heard.wait(PATIENCE_S)
+        began = time.monotonic()
+        client.send_signal(signal.SIGTERM)
+        client.communicate(timeout=PATIENCE_S)
+        assert time.monotonic() - began < 10
+        done.set()

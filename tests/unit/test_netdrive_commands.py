@@ -2,6 +2,8 @@
 
 import json
 import os
+import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -81,3 +83,63 @@ class TestOld:
         assert server.sessions == {}
         assert (home / "out" / "large").read_bytes() == LARGE
         assert (home / "out" / "small").read_bytes() == b"hello"
+
+
+class FirstPhase(Serving):
+    """The server of the first phase, with its ways: no answers, a header with a NUL, its bytes apart, what it does not know ignored."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.files: dict[str, bytes] = {}
+
+    def talk(self, sock: socket.socket, number: int) -> None:
+        while True:
+            head, depth = b"", 0
+            while not head or depth:
+                byte = sock.recv(1)
+                if not byte:
+                    return
+                head += byte
+                depth += {b"{": 1, b"}": -1}.get(byte, 0)
+            asked = json.loads(head)
+            if asked["type"] == "upload":
+                content = b""
+                while len(content) < asked["size"] and (data := sock.recv(asked["size"] - len(content))):
+                    content += data
+                self.files[asked["filename"]] = content
+            elif asked["type"] == "download":
+                if asked["filename"] not in self.files:
+                    return
+                content = self.files[asked["filename"]]
+                sock.sendall(b'{"size":%d}\0' % len(content))
+                time.sleep(0.02)
+                sock.sendall(content)
+
+
+class TestFirstPhase:
+    def test_there_and_back(self, home: Path) -> None:
+        """Single files by name, without a login; wherever the flag stands."""
+        contents = {"txt": b"x" * 100, "large": LARGE, "empty": b""}
+        for name, content in contents.items():
+            (home / name).write_bytes(content)
+        (home / "out").mkdir()
+        with FirstPhase() as server:
+            assert main(["netdrive", "upload", "--phase0", "-s", server.url, *contents]) == 0
+            assert main(["netdrive", "--phase0", "download", "-s", server.url, *contents, "-o", "out"]) == 0
+        assert server.files == contents
+        assert {path.name: path.read_bytes() for path in (home / "out").iterdir()} == contents
+
+    def test_what_goes_wrong(self, home: Path) -> None:
+        """What is not there, what is there already, and a server that is not: nothing is left, nothing replaced."""
+        with FirstPhase() as server:
+            server.files["txt"] = b"theirs"
+            assert main(["netdrive", "download", "--phase0", "-s", server.url, "nothing"]) == 4
+            (home / "txt").write_bytes(b"mine")
+            assert main(["netdrive", "download", "--phase0", "-s", server.url, "txt"]) == 1
+            assert (home / "txt").read_bytes() == b"mine"
+            assert main(["netdrive", "download", "--phase0", "-f", "-s", server.url, "txt"]) == 0
+            assert (home / "txt").read_bytes() == b"theirs"
+            assert main(["netdrive", "upload", "--phase0", "-s", server.url]) == 2
+            url = server.url
+        assert main(["netdrive", "upload", "--phase0", "-s", url, "txt"]) == 4
+        assert os.listdir(home) == ["txt"]

@@ -271,6 +271,17 @@ class TestDownload:
             assert run(server, "download", "/small", "/x/small") == 1
         assert (home / "small").read_bytes() == b"hello"
 
+    def test_named_like_a_partial(self, home: Path, stored: dict[tuple[str, str], Stored]) -> None:
+        """A file that is called as another one is on its way is not overwritten by that."""
+        with ListServer() as server:
+            server.stored = dict(stored)
+            large = stored["//", "large"]
+            server.stored["//", "small.download"] = Stored("//", "small.download", large.md5, SIZE, 0, large.content)
+            assert run(server, "download", "small.download", "small", "--force") == 1
+            assert os.listdir(home) == ["small.download"]
+            assert run(server, "download", "small") == 1
+            assert (home / "small.download").read_bytes() == LARGE
+
     def test_not_there(self, home: Path, stored: dict[tuple[str, str], Stored]) -> None:
         """What is not on the server is said."""
         with ListServer() as server:

@@ -58,9 +58,7 @@ def known_login(door: Door, user: str | None) -> tuple[str, Login | None]:
     return user or (known.user if known else ""), known
 
 
-def entered(
-    door: Door, user: str | None, work: Callable[[NetdriveServer, str], T], argument: str | None = None
-) -> T:
+def entered(door: Door, user: str | None, work: Callable[[NetdriveServer, str], T], argument: str | None = None) -> T:
     """Do `work` with a server that knows who it is, and the account's name.
 
     The kept session serves, also beside a password that was proved with it before. When there is none, or the server has

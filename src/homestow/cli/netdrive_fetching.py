@@ -4,7 +4,7 @@ What came is written into a task list, so that another run goes on after this on
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -75,7 +75,7 @@ class Fetching:
                     self.carried.failed(
                         item.path, PathTaken("two of the wanted files have this name; fetch them apart.")
                     )
-        missing = [item for item in items.values() if self._is_wanted(item)]
+        missing = [item for item in items.values() if self._is_apart(item, items) and self._is_wanted(item)]
         small = [item for item in missing if item.file.size <= WHOLE_BYTES]
         if small:
             work = Work(small)
@@ -116,6 +116,15 @@ class Fetching:
                 NotFound("there is nothing of that name on the server; `homestow netdrive dirinfo` lists what is."),
             )
         return found
+
+    def _is_apart(self, item: Item, items: Mapping[str, Item]) -> bool:
+        """Whether its `.download` is no wanted file itself."""
+        if str(item.partial) not in items:
+            return True
+        self.carried.failed(
+            item.path, PathTaken(f"{item.partial.name} is wanted as well; fetch the two one after the other.")
+        )
+        return False
 
     def _is_wanted(self, item: Item) -> bool:
         """Whether the file has to come: not when it is there already with the same bytes; a clash is noted."""
@@ -160,7 +169,7 @@ class Fetching:
 
     def _fetch_small(self, work: Work[Item]) -> None:
         work.resume()
-        self._lanes.run(lambda: self._small_lane(work), 1 + len(work) // 4)
+        self._lanes.run(lambda: self._small_lane(work), 1 + len(work) // 4, self._server.close)
 
     def _small_lane(self, work: Work[Item]) -> None:
         under_way: dict[str, Item] = {}
@@ -227,7 +236,7 @@ class Fetching:
         have = [(offset, offset + size) for offset, size in begun.have.items()] if begun else []
         work = Work([(start, stop - start) for start, stop in gaps(have, item.file.size, BLOCK_BYTES)])
         if len(work):
-            self._lanes.run(lambda: self._block_lane(item, file, work), len(work))
+            self._lanes.run(lambda: self._block_lane(item, file, work), len(work), self._server.close)
 
     def _block_lane(self, item: Item, file: BinaryIO, work: Work[tuple[int, int]]) -> None:
         def more() -> Call | None:

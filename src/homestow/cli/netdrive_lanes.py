@@ -1,5 +1,6 @@
 """Several connections at work on one list of transfers, and patience with a server that is away for a moment."""
 
+import queue
 import sys
 import threading
 import time
@@ -9,7 +10,6 @@ from contextlib import suppress
 from typing import Final, Generic, TypeVar
 
 from homestow.cli.troubles import one_line
-from homestow.client.adapters.clock_system import ThreadWorkers
 from homestow.client.adapters.netdrive_client import CONNECTIONS
 from homestow.values.errors import Unreachable
 
@@ -56,27 +56,45 @@ class Work(Generic[T]):
 
 
 class Lanes:
-    """Threads that each work through one connection. Close it.
+    """Threads that each work through one connection.
 
     Attributes:
         moved: how often something went across, by which progress is known.
     """
 
     def __init__(self, patience_s: float = PATIENCE_S, pause: Callable[[float], None] = time.sleep) -> None:
-        self._workers = ThreadWorkers(CONNECTIONS)
         self._patience_s, self._pause = patience_s, pause
         self.moved = 0
 
-    def run(self, lane: Callable[[], None], count: int) -> None:
+    def run(self, lane: Callable[[], None], count: int, interrupt: Callable[[], None]) -> None:
         """Run `lane` in so many threads, at most one per connection, until all have ended.
 
+        Args:
+            interrupt: called when this program is asked to end: makes the lanes end soon.
         Raises:
             BaseException: what the first of them raised; when only some lost their connection, another error goes before.
         """
-        failures = []
-        for _, outcome in self._workers.run(lambda _: lane(), range(max(1, min(count, CONNECTIONS)))):
-            if isinstance(outcome, BaseException):
-                failures.append(outcome)
+        ended: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
+
+        def work() -> None:
+            try:
+                lane()
+            except BaseException as error:  # noqa: BLE001 - raised again by the thread that waits
+                ended.put(error)
+            else:
+                ended.put(None)
+
+        threads = [threading.Thread(target=work, name="lane") for _ in range(max(1, min(count, CONNECTIONS)))]
+        for thread in threads:
+            thread.start()
+        try:
+            failures = [failure for _ in threads if (failure := ended.get()) is not None]
+        except BaseException:
+            interrupt()
+            raise
+        finally:
+            for thread in threads:
+                thread.join()
         for failure in sorted(failures, key=lambda one: isinstance(one, Unreachable)):
             raise failure
 
@@ -104,7 +122,3 @@ class Lanes:
                     told = True
             self._pause(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_S)
-
-    def close(self) -> None:
-        """End the threads."""
-        self._workers.close()

@@ -145,7 +145,7 @@ class Sending:
 
     def _send_small(self, work: Work[Item]) -> None:
         work.resume()
-        self._lanes.run(lambda: self._small_lane(work), 1 + len(work) // 4)
+        self._lanes.run(lambda: self._small_lane(work), 1 + len(work) // 4, self._server.close)
 
     def _small_lane(self, work: Work[Item]) -> None:
         """One connection: what has its answer leads to the next step of that file, or to the next file."""
@@ -246,7 +246,7 @@ class Sending:
             self._moved(item.name, item.size - sum(size for _, size in missing))
         work = Work(missing)
         if missing:
-            self._lanes.run(lambda: self._block_lane(large, begun.vfile_id, work), len(missing))
+            self._lanes.run(lambda: self._block_lane(large, begun.vfile_id, work), len(missing), self._server.close)
         if not _still(item, os.fstat(large.file.fileno())):
             raise _changed(item)
         last = self._files.complete_call(begun.vfile_id, item.size)

@@ -61,7 +61,6 @@ def _orders(at: Door, user: str | None, what: str, order: dict[str, Any] | None,
                 tasks.close()
             total.add(carried)
     finally:
-        lanes.close()
         counter.clear()
     return report(total, "sent" if what == "upload" else "fetched")
 
