@@ -72,6 +72,9 @@ REMOTE, CLIENT = "unit/test_remote_api.py", "unit/test_http_client.py"
 UPLOADS, FILES, SETTINGS = "unit/test_service_uploads.py", "unit/test_service_files.py", "unit/test_settings.py"
 WORKERS = "unit/test_media_hostile.py"
 TCP_STREAM, TCP_SERVING, TCP_BOTH = (f"fronts/tcp/test_{name}.py" for name in ("stream", "serving", "both"))
+PI_FRAMES, PI_LOGINS, PI_ACCOUNTS, PI_TROUBLE = (
+    f"fronts/picloud/test_{name}.py" for name in ("frames", "logins", "accounts", "trouble")
+)
 SERVER, SYNC = "journeys/test_cli_server.py", "journeys/test_cli_sync.py"
 
 ROWS: dict[int, Row] = {
@@ -195,7 +198,7 @@ ROWS: dict[int, Row] = {
         "sessions that live on",
         (f"{ACCOUNTS}::test_what_ends_a_login_ends_it_at_once", f"{ACCOUNTS}::test_a_check_under_way_does_not_outlive_the_revocation",
          f"{RIGHTS}::test_what_is_taken_away_while_bytes_come_in", "fronts/api/test_feed.py::test_what_is_taken_away_ends_the_wait",
-         "fronts/api/test_express.py::test_what_was_taken_away_is_gone_at_once"),
+         "fronts/api/test_express.py::test_what_was_taken_away_is_gone_at_once", f"{PI_LOGINS}::test_it_ends_with_its_device"),
     ),
     50: Row("guessable tokens", (f"{ACCOUNTS}::test_no_secret_is_stored_or_shown", f"{ACCOUNTS}::test_other_tokens_open_nothing")),
     51: Row("second factor", absent="none is offered"),
@@ -222,14 +225,16 @@ ROWS: dict[int, Row] = {
     68: Row("archives of huge folders", waits=SHARES),
     69: Row("passwords of links", waits=SHARES),
     70: Row("robots and previews", waits=SHARES),
-    71: Row("lengths of frames", ("unit/test_packs.py::test_limits", f"{TCP_STREAM}::test_a_slow_disk_holds_the_sender_back")),
+    71: Row("lengths of frames", ("unit/test_packs.py::test_limits", f"{TCP_STREAM}::test_a_slow_disk_holds_the_sender_back",
+                                  f"{PI_FRAMES}::test_lengths")),
     72: Row(
         "half frames",
         (f"{TCP_BOTH}::test_S72_a_thousand_drips_hold_nobody_up", f"{TCP_BOTH}::test_S72_a_stranger_is_not_silent_for_long",
          f"{TCP_SERVING}::test_a_thousand_dripping_clients", f"{TCP_SERVING}::test_one_address_has_so_many",
          f"{TCP_SERVING}::test_all_together_too", f"{TCP_SERVING}::test_whoever_does_not_go_on_is_closed",
          f"{TCP_STREAM}::test_a_head_that_drips", f"{TCP_STREAM}::test_a_body_that_drips",
-         f"{TCP_STREAM}::test_a_reader_that_stops_reading_is_cut", f"{TCP_STREAM}::test_a_user_has_so_many"),
+         f"{TCP_STREAM}::test_a_reader_that_stops_reading_is_cut", f"{TCP_STREAM}::test_a_user_has_so_many",
+         f"{PI_FRAMES}::test_a_longer_one", f"{PI_FRAMES}::test_half_a_head", f"{PI_FRAMES}::test_peers_that_leave"),
     ),
     73: Row("odd JSON", (f"{HOSTILE}::test_absurd_bodies", f"{HOSTILE}::test_absurd_numbers_in_bodies",
                          "unit/test_packs.py::test_a_header_not_of_its_form_is_refused",
@@ -239,15 +244,17 @@ ROWS: dict[int, Row] = {
     75: Row("passwords in the clear", (f"{SERVER}::test_plain_http_needs_a_word",
                                      f"{TCP_BOTH}::test_S75_a_password_is_not_taken_in_the_clear",
                                      f"{TCP_BOTH}::test_S75_S102_listening_in_plain_beyond_this_machine_needs_a_word",
-                                     f"{TCP_SERVING}::test_who_is_too_plain", f"{TCP_SERVING}::test_both_on_one_port")),
+                                     f"{TCP_SERVING}::test_who_is_too_plain", f"{TCP_SERVING}::test_both_on_one_port",
+                                     f"{PI_FRAMES}::test_plain_from_elsewhere")),
     76: Row("frames out of step", (f"{TCP_STREAM}::test_every_cut_of_a_short_talk",
-                                   f"{TCP_STREAM}::test_bodies_of_all_sizes_arrive_in_order")),
+                                   f"{TCP_STREAM}::test_bodies_of_all_sizes_arrive_in_order",
+                                   f"{PI_FRAMES}::test_many_long_ones_behind_each_other")),
     77: Row("floods of streams", waits=GRPC),
     78: Row("deep messages", waits=GRPC),
     79: Row("uploads without end", waits=GRPC),
     80: Row("methods without a login", waits=GRPC),
     81: Row("details of errors", waits=GRPC),
-    82: Row("limits that differ by front", waits=FRONTS),
+    82: Row("limits that differ by front", (f"{PI_TROUBLE}::test_the_quota",), waits=FRONTS),
     83: Row("other users of the machine", (f"{SERVING}::test_the_owners_socket",), waits=ZMQ),
     84: Row("pickled messages", waits=ZMQ),
     85: Row("the library's own holes", waits=ZMQ),
@@ -270,7 +277,7 @@ ROWS: dict[int, Row] = {
                                     f"{WORKERS}::test_a_picture_of_ten_milliard_pixels_is_refused_at_once")),
     96: Row("playlists that fetch", (f"{WORKERS}::test_S96_nothing_else_is_opened",)),
     97: Row("secrets in logs", (f"{SERVER}::test_passwords_are_never_echoed", f"{SETTINGS}::test_a_secret_never_shows_itself",
-                                f"{ACCOUNT_ROWS}::test_nothing_secret_shows")),
+                                f"{ACCOUNT_ROWS}::test_nothing_secret_shows", f"{PI_ACCOUNTS}::test_no_password_is_in_the_log")),
     98: Row("names in logs", ("unit/test_cli_display.py::test_a_name_cannot_draw_on_the_terminal",)),
     99: Row("metadata tools", absent="none is used"),
     100: Row("workers that break out", (f"{WORKERS}::test_S100_a_worker_can_neither_open_nor_connect",

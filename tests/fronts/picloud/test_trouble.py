@@ -83,6 +83,16 @@ def test_the_quota(tmp_path: Path) -> None:
         rig.nothing_staged()
 
 
+@pytest.mark.parametrize("size", [1000, 100_000, 3 * MIB])
+def test_the_last_byte_of_a_quota(tmp_path: Path, size: int) -> None:
+    """What fits exactly is taken, whatever its name takes of the message; a byte more is not."""
+    with open_rig(tmp_path, quota=size) as rig, rig.peer("anna") as peer:
+        assert peer.ask(upload("a" * 200, "bin", b"x" * (size + 1)))[0] == FAILED
+        peer.put("a" * 200, "bin", b"x" * size)
+        assert peer.ask(upload("b", "bin", b"x"))[0] == FAILED
+        rig.nothing_staged()
+
+
 def test_many_at_once_under_a_quota(tmp_path: Path) -> None:
     """Never more is staged than may be stored: whoever comes while others fill it is refused at once."""
     with open_rig(tmp_path, quota=3 * MIB) as rig:

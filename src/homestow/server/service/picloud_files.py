@@ -141,7 +141,7 @@ class PicloudFiles:
         return Place(OUTSIDE, root, self._top(root), True)
 
     def begin(self, place: Place, size: int) -> Receiving:
-        """Take a file of at most `size` bytes, for which room is kept while it comes.
+        """Take a file of `size` bytes or somewhat more; room is kept for so many while it comes.
 
         Raises:
             QuotaExceeded: there is no room for it beside what is coming already (S108).

@@ -246,7 +246,8 @@ class _Talk:
         """In a worker: room for a long payload. Raises `LoginNeeded`, and whatever is in the way."""
         login = self._now()
         place = self._files.place(None if login is None else login.principal)
-        return login, self._files.begin(place, length)
+        # What its name takes of it is not known yet; what really does not fit is refused at the end.
+        return login, self._files.begin(place, max(length - wire.MAX_TAIL, 0))
 
     async def _ended(self, ending: Ending | Broken, receiving: Receiving | None) -> bool:
         """A long payload is complete."""
