@@ -10,6 +10,7 @@ from homestow.server.service.core import Core
 from homestow.server.service.md5s import Md5s
 from homestow.server.service.md5s_idle import Md5Idle
 from homestow.server.service.netdrive_downloads import Doorway, NetdriveDownloads
+from homestow.server.service.netdrive_finishing import Finishing
 from homestow.server.service.netdrive_places import Places
 from homestow.server.service.netdrive_sessions import IDLE_S, NetdriveSessions
 from homestow.server.service.netdrive_small import SmallPuts
@@ -75,9 +76,12 @@ def make_netdrive(
     stores = core.ground.stores
     publisher = Publisher(catalogue, stores, core.committer, core.outside)
     small = SmallPuts(catalogue, access, core.files, core.committer, publisher, stores, places, md5s, clock)
+    finishing = Finishing(
+        catalogue, access, core.files, core.contents, core.uploads, core.arrivals, rows.netdrive, places, md5s
+    )
     uploads = NetdriveUploads(
-        catalogue, access, roots, core.files, core.contents, core.uploads, core.arrivals, rows.netdrive, places, md5s,
-        small, clock,
+        catalogue, access, roots, core.contents, core.uploads, core.arrivals, rows.netdrive, places, md5s, small,
+        finishing, clock,
     )  # fmt: skip
     return Netdrive(
         services=services,

@@ -13,13 +13,12 @@ from dataclasses import dataclass
 
 from homestow.server.ports.catalogue import Catalogue, NodeRow, UploadRow
 from homestow.server.ports.clock import Clock
-from homestow.server.ports.netdrive import Md5Row, NetdriveRows, Sent
+from homestow.server.ports.netdrive import NetdriveRows, Sent
 from homestow.server.rules import ranges as spans
 from homestow.server.rules.access import Principal, Rights
 from homestow.server.service.access import Access
 from homestow.server.service.arrivals import MAX_SIZE, Arrivals
 from homestow.server.service.contents import Contents
-from homestow.server.service.files import Files
 from homestow.server.service.md5s import EMPTY, Md5s, parse_md5
 from homestow.server.service.netdrive_facts import (
     BLOCK,
@@ -32,26 +31,22 @@ from homestow.server.service.netdrive_facts import (
     mtime_ns_of,
     seconds_of,
 )
-from homestow.server.service.netdrive_places import Names, Places, path_of
+from homestow.server.service.netdrive_finishing import Finishing, in_the_way
+from homestow.server.service.netdrive_places import Names, Places
 from homestow.server.service.netdrive_sinks import Block, Discarded, Whole
 from homestow.server.service.netdrive_small import Small, SmallPuts
 from homestow.server.service.receiving import Arriving
 from homestow.server.service.roots import Roots
 from homestow.server.service.uploads import Begin, Uploads
 from homestow.values.errors import (
-    Busy,
     CloudError,
     ContentMissing,
     DigestMismatch,
-    Incomplete,
     NotFound,
-    PathTaken,
-    Stale,
     TooLarge,
     UploadGone,
     WrongOffset,
 )
-from homestow.values.faults import faultpoint
 from homestow.values.ids import AccountId, NodeId, RootId
 from homestow.values.nodes import Kind
 from homestow.values.paths import check_name
@@ -60,7 +55,6 @@ SECOND = 1_000_000_000
 CATCH_UP = 64 * 1024 * 1024
 """Bytes digested after a block at most, so that little is left to be read when the last one came."""
 
-_TRIES = 16
 _UNTOUCHED_NS = 60 * SECOND
 _MOST_AT_PLACE = 4
 _LOCKS = 64
@@ -82,13 +76,12 @@ class NetdriveUploads:
     """Use cases around files on their way in. All methods may be called from any thread."""
 
     def __init__(
-        self, catalogue: Catalogue, access: Access, roots: Roots, files: Files, contents: Contents, uploads: Uploads,
-        arrivals: Arrivals, rows: NetdriveRows, places: Places, md5s: Md5s, small: SmallPuts, clock: Clock,
+        self, catalogue: Catalogue, access: Access, roots: Roots, contents: Contents, uploads: Uploads, arrivals: Arrivals,
+        rows: NetdriveRows, places: Places, md5s: Md5s, small: SmallPuts, finishing: Finishing, clock: Clock,
     ) -> None:  # fmt: skip
         self._catalogue = catalogue
         self._access = access
         self._roots = roots
-        self._files = files
         self._contents = contents
         self._uploads = uploads
         self._arrivals = arrivals
@@ -96,6 +89,7 @@ class NetdriveUploads:
         self._places = places
         self._md5s = md5s
         self._small = small
+        self._finishing = finishing
         self._clock = clock
         self._locks = [threading.Lock() for _ in range(_LOCKS)]
 
@@ -122,7 +116,7 @@ class NetdriveUploads:
         self._places.spell_folder(who, root, folder, announced.folder, names)
         there = self._catalogue.child(folder, name)
         if there is not None and there.kind != Kind.FILE:
-            raise _in_the_way(there)
+            raise in_the_way(there)
         if not announced.size:
             return self._empty(who, root, announced, folder, md5)
         if there is not None and md5 is not None and self._holds(there, md5, announced.size):
@@ -159,17 +153,9 @@ class NetdriveUploads:
         return True
 
     def _as_announced(self, who: Principal, row: NodeRow, announced: Announced) -> int:
-        self._set_time(who, row, mtime_ns_of(announced.mtime_s))
+        self._finishing.set_time(who, row, mtime_ns_of(announced.mtime_s))
         self._places.spell_file(who, row.root, row.id, announced.name, row.name)
         return int(row.id)
-
-    def _set_time(self, who: Principal, row: NodeRow, mtime_ns: int | None) -> None:
-        """A file that has the announced content bears the announced time too."""
-        if mtime_ns is not None and mtime_ns // SECOND != row.mtime_ns // SECOND:
-            try:
-                self._files.set_facts(who, row.id, mtime_ns)
-            except Stale:
-                log.info("a file changed while its time was set", extra={"node": row.id})
 
     def _begin(
         self, who: Principal, root: RootId, announced: Announced, place: _Place, md5: bytes | None, anew: bool
@@ -186,7 +172,7 @@ class NetdriveUploads:
             self._fill_in(who, sent)
         if spans.count(self._arrivals.received(row)) == row.size:
             try:
-                return Begun(int(self._complete(who, sent)), True)
+                return Begun(int(self._finishing.complete(who, sent)), True)
             except DigestMismatch:
                 log.info("what was there is not what was announced", extra={"upload": row.id})
         return Begun(int(sent.vfile), False)
@@ -252,7 +238,7 @@ class NetdriveUploads:
         if content is None:
             return
         try:
-            held = self._hold(who, sent)
+            held = self._finishing.hold(who, sent)
             if held is None:
                 return
             row, arriving = held
@@ -296,14 +282,14 @@ class NetdriveUploads:
         have = self._arrivals.received(row)
         if spans.covers(have, offset, offset + size):
             if spans.count(have) == row.size:
-                self._complete(who, sent)
+                self._finishing.complete(who, sent)
             return None
-        held = self._hold(who, sent)
+        held = self._finishing.hold(who, sent)
         if held is None:
             return None
         row, arriving = held
         return Block(
-            arriving, offset, size, lambda: self._counted(row, arriving), lambda: self._complete_if(who, sent),
+            arriving, offset, size, lambda: self._counted(row, arriving), lambda: self._finishing.complete_if(who, sent),
             lambda: self._arrivals.let_go(arriving),
         )  # fmt: skip
 
@@ -340,7 +326,7 @@ class NetdriveUploads:
             UploadGone, DigestMismatch, PathTaken: as `chunk`.
         """
         sent = self._rows.sent(NodeId(vfile), who.account)
-        return int(self._standing(who, vfile).id if sent is None else self._complete(who, sent))
+        return int(self._standing(who, vfile).id if sent is None else self._finishing.complete(who, sent))
 
     def whole(self, who: Principal, root: RootId, announced: Announced) -> WholeSink:
         """A sink for a whole file; broken off, a file announced with its md5 may be gone on with. Raises as `begin`."""
@@ -373,115 +359,6 @@ class NetdriveUploads:
         except NotFound as error:
             raise UploadGone(_GONE) from error
 
-    def _hold(self, who: Principal, sent: Sent) -> tuple[UploadRow, Arriving] | None:
-        """An upload's bytes, held open; None when it came to its end."""
-        row = self._uploads.shared(who, sent.upload)
-        if row.state == "written":
-            return None
-        arriving = self._arrivals.hold(row)
-        try:
-            arriving.want_md5()
-            now = self._uploads.shared(who, sent.upload)
-        except BaseException:
-            self._arrivals.let_go(arriving)
-            raise
-        if now.state != "written":
-            return now, arriving
-        self._arrivals.let_go(arriving)
-        self._arrivals.forget(row.id)
-        return None
-
-    def _complete_if(self, who: Principal, sent: Sent) -> bool:
-        """Put a file into its place when all of it is there; whether it was."""
-        row = self._uploads.shared(who, sent.upload)
-        if row.state != "written":
-            if spans.count(self._arrivals.received(row)) < row.size:
-                return False
-            self._complete(who, sent)
-        return True
-
-    def _complete(self, who: Principal, sent: Sent) -> NodeId:
-        """Verify a file and put it into its place; its id, again when that was done before."""
-        held = None if sent.done is not None else self._hold(who, sent)
-        if held is None:
-            return self._done(sent)
-        row, arriving = held
-        try:
-            with arriving.finishing:
-                row = self._uploads.shared(who, sent.upload)
-                if row.state == "written":
-                    return self._done(sent)
-                arriving.take_over()
-                missing = row.size - spans.count(arriving.received)
-                if missing:
-                    raise Incomplete(f"{missing} bytes have not arrived.", missing=missing)
-                digest, md5 = arriving.digests()
-                if sent.md5 not in (None, md5):
-                    arriving.cut(0)
-                    self._arrivals.progress(row, arriving)
-                    raise DigestMismatch("The file that arrived is not the announced one; send it again.")
-                faultpoint("upload.verified")
-                self._arrivals.flush(row, arriving)
-                node, rev, there = self._publish(who, sent, row, arriving, digest)
-        finally:
-            self._arrivals.let_go(arriving)
-        self._rows.sent_done(sent.vfile, node)
-        said = self._places.file_name(who, sent.root, sent.vfile, sent.name)
-        self._places.spell_file(who, sent.root, node, said, sent.name)
-        if md5 is not None:
-            self._md5s.note([Md5Row(node, rev, md5, row.size)])
-        if there is not None:
-            self._uploads.drop(row)
-            self._set_time(who, there, row.mtime_ns)
-        else:
-            self._arrivals.forget(row.id)
-        return node
-
-    def _publish(
-        self, who: Principal, sent: Sent, row: UploadRow, arriving: Arriving, digest: bytes
-    ) -> tuple[NodeId, int, NodeRow | None]:
-        """Over whatever is there; the node, its rev, and the file that had this content already: then nothing was published."""
-        for _ in range(_TRIES):
-            folder = self._folder(who, sent)
-            there = self._catalogue.child(folder, sent.name)
-            placed = row._replace(parent=folder, name=sent.name)
-            if there is not None:
-                if there.kind != Kind.FILE:
-                    raise _in_the_way(there)
-                if (there.digest, there.size) == (digest, row.size) and self._is_there(there):
-                    return there.id, there.rev, there
-                placed = row._replace(node=there.id, base=there.rev, parent=None, name=None)
-            try:
-                made = self._uploads.put_in_place(who, placed, arriving, digest, None)
-            except (Stale, NotFound, PathTaken):
-                continue  # somebody was quicker; what he wrote becomes a version
-            return made.id, made.rev, None
-        raise Busy("The place changes faster than the file can be put there; try again.", retry_after_s=2)
-
-    def _is_there(self, row: NodeRow) -> bool:
-        """Whether the disk shows what the row says."""
-        content = self._contents.at_hand(row)
-        if content is not None:
-            content.close()
-        return content is not None
-
-    def _folder(self, who: Principal, sent: Sent) -> NodeId:
-        """Where it shall be: the folder it was announced for, or one made anew at its path when that one went meanwhile."""
-        if self._access.stands_in(sent.folder):
-            return sent.folder
-        return self._places.make(who, sent.root, path_of(tuple(sent.path.split("/")) if sent.path else ()))[0]
-
-    def _done(self, sent: Sent) -> NodeId:
-        """The file that an upload became."""
-        now = self._rows.sent(sent.vfile, sent.account)
-        if now is not None and now.done is not None:
-            return now.done
-        there = self._catalogue.child(sent.folder, sent.name)
-        if there is None or there.kind != Kind.FILE:
-            raise UploadGone("This upload is finished, and its file was removed since.")
-        self._rows.sent_done(sent.vfile, there.id)
-        return there.id
-
 
 def _is_same(sent: Sent, announced: Announced, md5: bytes | None) -> bool:
     """Whether an announcement goes on with an upload; without an md5 only its time tells that it is the same content."""
@@ -493,7 +370,3 @@ def _is_same(sent: Sent, announced: Announced, md5: bytes | None) -> bool:
 def _check_range(offset: int, size: int, whole: int) -> None:
     if not 0 <= offset <= offset + size <= whole:
         raise WrongOffset(f"The file has {whole} bytes.", expected=whole)
-
-
-def _in_the_way(row: NodeRow) -> PathTaken:
-    return PathTaken(f"A {row.kind} {row.name!r} is in its place.", node=row.id)
