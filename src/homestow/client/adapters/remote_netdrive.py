@@ -389,7 +389,7 @@ class NetdriveRemote:
                 if isinstance(vfile, CloudError):
                     results[number] = vfile
                 else:
-                    key = f"v{vfile}" if vfile else ""
+                    key = f"v{vfile}" if vfile and self._drive.told_by_id else ""
                     results[number] = self._stored(target, announced, files[number].mtime_ns, key)
             self._account.store.save()
         return results
