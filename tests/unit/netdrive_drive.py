@@ -251,7 +251,7 @@ class Ticking:
 def remote_on(
     server: DriveServer, *, ids: bool = True, store: NetdriveStore | None = None, name: str = "A"
 ) -> NetdriveRemote:
-    """One device's sight of the server, with an account of its own."""
+    """One device's sight of the server, with an account of its own; all number alike what they see alike."""
     clock = Ticking()
-    account = Account(store or NetdriveStore(":memory:"), clock, 1, share=0)
+    account = Account(store or NetdriveStore(":memory:", first_id=2), clock, 1, share=0)
     return NetdriveRemote(account, MemoryDrive(server, ids=ids), clock, SeededChance(name), pause=lambda _: None)
