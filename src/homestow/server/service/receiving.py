@@ -10,7 +10,8 @@ from blake3 import blake3
 from homestow.server.ports.content import Staged
 from homestow.server.rules import ranges as spans
 from homestow.server.rules.ranges import Ranges
-from homestow.server.service.digesting import feed, feed_beside
+from homestow.server.service.digesting import CHUNK, feed_beside
+from homestow.server.service.whole import KEPT_AT_HAND
 from homestow.values.errors import CloudError, DigestMismatch, TooLarge, WrongOffset
 from homestow.values.faults import faultpoint
 
@@ -50,6 +51,22 @@ class Digests:
             write()
 
         feed_beside(self.md5, data, others)
+
+    def feed(self, content: Staged, start: int, stop: int) -> int:
+        """Take bytes that lie there, from `start` up to `stop`, the next being read while these are digested; how many there were."""
+        at = start
+        data = content.read_at(at, min(CHUNK, stop - at)) if at < stop else b""
+        while data:
+            at += len(data)
+            following = [b""]
+
+            def read(at: int = at, following: list[bytes] = following) -> None:
+                if at < stop:
+                    following[0] = content.read_at(at, min(CHUNK, stop - at))
+
+            self.update_beside(memoryview(data), read)
+            data = following[0]
+        return at - start
 
 
 class Arriving:
@@ -94,12 +111,14 @@ class Arriving:
                 self._hashing, self._hashed = True, stop
             else:
                 digests = None
+            # Alone and in order: what is digested on its way nobody reads again.
+            passing = digests is not None and not self._writing and at >= KEPT_AT_HAND
             self._writing.append((at, stop))
         try:
             if digests is None:
                 self.staged.write_at(at, data)
             else:
-                digests.update_beside(data, lambda: self.staged.write_at(at, data))
+                digests.update_beside(data, lambda: self.staged.write_at(at, data, passing=passing))
         finally:
             self._written(at, stop, digests is not None)
 
@@ -183,7 +202,7 @@ class Arriving:
             self._hashing, self._hashed = True, stop
         done = 0
         try:
-            done = feed(digests, self.staged, start, stop)
+            done = digests.feed(self.staged, start, stop)
         finally:
             with self.lock:
                 self._hashing = False
@@ -205,7 +224,7 @@ class Arriving:
         if digests is None:
             digests = Digests(self._with_md5)
             self._hashed = 0
-        feed(digests, self.staged, self._hashed, self.size)
+        digests.feed(self.staged, self._hashed, self.size)
         return digests.blake3.digest(), None if digests.md5 is None else digests.md5.digest()
 
 
