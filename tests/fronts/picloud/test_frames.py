@@ -187,7 +187,7 @@ class TestBroken:
     @pytest.mark.parametrize("user", [None, "anna"])
     def test_lengths(self, tmp_path: Path, length: int, user: str | None) -> None:
         """Too long for who is not logged in, and for the quota of who is: refused at once, nothing is reserved."""
-        with open_rig(tmp_path, quota=MIB) as rig:
+        with open_rig(tmp_path, quota=MIB - 5000) as rig:
             with rig.peer(user) as peer:
                 failed, text = peer.ask(struct.pack(">I", length) + b"x" * 1000)
                 assert failed == FAILED
