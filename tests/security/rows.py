@@ -58,10 +58,9 @@ class Row:
 SHARES = "waits for share links"
 DAV = "waits for WebDAV"
 WEB = "waits for the browser application"
-TCP = "waits for netdrive and picloud"
 GRPC = "waits for ditto"
 ZMQ = "waits for the sync service's control"
-FRONTS = "API and isync so far; waits for the next fronts"
+FRONTS = "waits for ditto and WebDAV"
 
 ISYNC = "fronts/isync/test_accounts.py"
 HOSTILE, RIGHTS = "fronts/api/test_hostile.py", "fronts/api/test_rights.py"
@@ -75,6 +74,7 @@ TCP_STREAM, TCP_SERVING, TCP_BOTH = (f"fronts/tcp/test_{name}.py" for name in ("
 PI_FRAMES, PI_LOGINS, PI_ACCOUNTS, PI_TROUBLE = (
     f"fronts/picloud/test_{name}.py" for name in ("frames", "logins", "accounts", "trouble")
 )
+DRIVE, DRIVE_RIGHTS, DRIVE_BYTES = (f"fronts/netdrive/test_{name}.py" for name in ("documented_list", "rights", "framing"))
 SERVER, SYNC = "journeys/test_cli_server.py", "journeys/test_cli_sync.py"
 
 ROWS: dict[int, Row] = {
@@ -110,7 +110,7 @@ ROWS: dict[int, Row] = {
     9: Row(
         "existence told by a difference",
         (f"{RIGHTS}::test_what_is_not_for_you_is_like_nothing", f"{RIGHTS}::test_an_upload_is_its_makers",
-         f"{FILES}::test_who_may_not_know_is_told_nothing"),
+         f"{FILES}::test_who_may_not_know_is_told_nothing", f"{DRIVE_RIGHTS}::test_foreign_things_are_like_nothing"),
     ),
     10: Row("archives that climb", absent="nothing is unpacked"),
     11: Row("archives that burst", absent="nothing is unpacked"),
@@ -178,7 +178,8 @@ ROWS: dict[int, Row] = {
     37: Row("endless depth", waits=DAV),
     38: Row("locks", waits=DAV),
     39: Row("destinations", waits=DAV),
-    40: Row("another way to log in", (f"{RIGHTS}::test_other_credentials", f"{RIGHTS}::test_nobody"), waits=FRONTS),
+    40: Row("another way to log in", (f"{RIGHTS}::test_other_credentials", f"{DRIVE_RIGHTS}::test_a_session_says_who_and_nothing_else",
+                                      f"{RIGHTS}::test_nobody"), waits=FRONTS),
     41: Row("fetching by address", absent="the server fetches nothing"),
     42: Row("statements made of values", ("fronts/api/test_accounts_api.py::test_absurd_users",)),
     43: Row(
@@ -198,9 +199,11 @@ ROWS: dict[int, Row] = {
         "sessions that live on",
         (f"{ACCOUNTS}::test_what_ends_a_login_ends_it_at_once", f"{ACCOUNTS}::test_a_check_under_way_does_not_outlive_the_revocation",
          f"{RIGHTS}::test_what_is_taken_away_while_bytes_come_in", "fronts/api/test_feed.py::test_what_is_taken_away_ends_the_wait",
-         "fronts/api/test_express.py::test_what_was_taken_away_is_gone_at_once", f"{PI_LOGINS}::test_it_ends_with_its_device"),
+         "fronts/api/test_express.py::test_what_was_taken_away_is_gone_at_once", f"{PI_LOGINS}::test_it_ends_with_its_device",
+         f"{DRIVE}::test_what_ends_a_login_ends_it_at_once", "fronts/netdrive/test_together.py::test_rights_that_are_taken_end_an_upload"),
     ),
-    50: Row("guessable tokens", (f"{ACCOUNTS}::test_no_secret_is_stored_or_shown", f"{ACCOUNTS}::test_other_tokens_open_nothing")),
+    50: Row("guessable tokens", (f"{ACCOUNTS}::test_no_secret_is_stored_or_shown", f"{ACCOUNTS}::test_other_tokens_open_nothing",
+                                  f"{DRIVE}::test_sessions_outlive_the_server_and_are_not_stored")),
     51: Row("second factor", absent="none is offered"),
     52: Row("first run", ("unit/test_cli_first.py::test_the_first_password_is_kept_for_the_owner_only",
                           "unit/test_cli_first.py::test_generated_passwords_are_long_and_different",
@@ -208,7 +211,8 @@ ROWS: dict[int, Row] = {
     53: Row("fields that make one more", (f"{RIGHTS}::test_fields_that_are_not_yours_are_no_fields",)),
     54: Row("other people's ids", (f"{RIGHTS}::test_everybody", f"{RIGHTS}::test_ids_of_another_root_in_a_body",
                                    "fronts/api/test_repeating.py::test_keys_are_ones_own")),
-    55: Row("cached rights", ("unit/test_roots.py::test_rights_change_at_once", f"{RIGHTS}::test_rights_that_are_taken_end_at_once")),
+    55: Row("cached rights", (f"{DRIVE_RIGHTS}::test_rights_that_are_taken_are_gone_at_once",
+                              "unit/test_roots.py::test_rights_change_at_once", f"{RIGHTS}::test_rights_that_are_taken_end_at_once")),
     56: Row("hooks", absent="no command of anybody is run"),
     57: Row("people who left", ("unit/test_admin.py::test_a_removed_user_is_out_and_the_files_stay",
                                 f"{ACCOUNT_ROWS}::test_removing_an_account_takes_its_devices_and_rights"), waits=SHARES),
@@ -234,20 +238,26 @@ ROWS: dict[int, Row] = {
          f"{TCP_SERVING}::test_all_together_too", f"{TCP_SERVING}::test_whoever_does_not_go_on_is_closed",
          f"{TCP_STREAM}::test_a_head_that_drips", f"{TCP_STREAM}::test_a_body_that_drips",
          f"{TCP_STREAM}::test_a_reader_that_stops_reading_is_cut", f"{TCP_STREAM}::test_a_user_has_so_many",
+         f"{DRIVE_BYTES}::test_who_says_nothing_is_ended", f"{DRIVE_BYTES}::test_a_head_that_crawls",
+         f"{DRIVE_BYTES}::test_a_body_that_crawls", f"{DRIVE_BYTES}::test_connections_of_a_user_are_counted",
          f"{PI_FRAMES}::test_a_longer_one", f"{PI_FRAMES}::test_half_a_head", f"{PI_FRAMES}::test_peers_that_leave"),
     ),
     73: Row("odd JSON", (f"{HOSTILE}::test_absurd_bodies", f"{HOSTILE}::test_absurd_numbers_in_bodies",
                          "unit/test_packs.py::test_a_header_not_of_its_form_is_refused",
                          "unit/test_wire_netdrive_json.py::test_what_is_refused", "unit/test_wire_netdrive_json.py::test_depth",
                          "unit/test_wire_netdrive_fuzz.py::test_damaged_streams")),
-    74: Row("orders before login", waits=TCP),
+    74: Row("orders before login", ("fronts/netdrive/test_states.py::test_S74_any_order_of_messages",
+                                    f"{DRIVE_BYTES}::test_it_learns_nothing")),
     75: Row("passwords in the clear", (f"{SERVER}::test_plain_http_needs_a_word",
                                      f"{TCP_BOTH}::test_S75_a_password_is_not_taken_in_the_clear",
                                      f"{TCP_BOTH}::test_S75_S102_listening_in_plain_beyond_this_machine_needs_a_word",
-                                     f"{TCP_SERVING}::test_who_is_too_plain", f"{TCP_SERVING}::test_both_on_one_port",
+                                     f"{TCP_SERVING}::test_who_is_too_plain", f"{DRIVE_BYTES}::test_plain_from_elsewhere_is_refused",
+                                     f"{TCP_SERVING}::test_both_on_one_port",
                                      f"{PI_FRAMES}::test_plain_from_elsewhere")),
     76: Row("frames out of step", (f"{TCP_STREAM}::test_every_cut_of_a_short_talk",
                                    f"{TCP_STREAM}::test_bodies_of_all_sizes_arrive_in_order",
+                                   f"{DRIVE_BYTES}::test_split_at_every_byte", f"{DRIVE_BYTES}::test_answers_come_in_order",
+                                   f"{DRIVE_BYTES}::test_no_nul_behind_a_block",
                                    f"{PI_FRAMES}::test_many_long_ones_behind_each_other")),
     77: Row("floods of streams", waits=GRPC),
     78: Row("deep messages", waits=GRPC),
@@ -302,7 +312,8 @@ ROWS: dict[int, Row] = {
                                 "unit/test_service_committer.py::test_the_quota_holds_however_many_come")),
     109: Row("counts without end", ("contracts/test_migrations.py::test_entries_of_an_older_file_are_counted",)),
     110: Row("digests as an oracle", (f"{RIGHTS}::test_content_known_to_others_is_not_known_to_you",
-                                      f"{UPLOADS}::test_nobody_learns_what_others_have")),
+                                      f"{UPLOADS}::test_nobody_learns_what_others_have",
+                                      f"{DRIVE_RIGHTS}::test_known_content_is_known_to_who_may_read_it")),
     111: Row("trash", (f"{RIGHTS}::test_trash_is_for_those_who_may_write", f"{FILES}::test_the_trash_of_others_is_not_for_readers",
                        f"{FILES}::test_purging_leaves_nothing")),
     112: Row("schemas", (f"{SERVER}::test_data_of_a_newer_version", "contracts/test_catalogue.py::test_a_newer_file_is_refused_untouched",

@@ -138,12 +138,11 @@ class Conversation:
         if not self._calls.side_by_side(asked):
             await self.replies.settle()
         told = await self._outcome(asked, self._calls.handlers[asked.dialect][asked.type](self, asked))
-        if told is None:
-            return
-        if not await self._step_over():
+        if told is not None:
+            # Said before what is left of a refused body is read: whoever listens may stop sending.
             await self.stream.write(told)
-            raise Ended
-        await self.stream.write(told)
+            if not await self._step_over():
+                raise Ended
 
     async def _outcome(self, asked: Request, work: Awaitable[bytes | None]) -> bytes | None:
         try:
