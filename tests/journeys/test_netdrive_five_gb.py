@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -127,23 +127,19 @@ def journey(home: Home, drive: Drive, tmp_path: Path, size: int) -> int:
     return drive.proxy.sent - size
 
 
-def test_two_hundred_megabytes(
-    home: Home, drive: Drive, tmp_path: Path, record_property: Callable[[str, object], None]
-) -> None:
+def test_two_hundred_megabytes(home: Home, drive: Drive, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """The file is right, and at most one block per kill was sent twice."""
     twice = journey(home, drive, tmp_path, 200_000_000)
-    record_property("bytes sent twice", twice)
+    request.node.user_properties.append(("bytes sent twice", twice))
     assert 0 <= twice <= 6 * BLOCK_BYTES
 
 
 @pytest.mark.long
 @pytest.mark.timeout(1800)
-def test_five_gigabytes(
-    home: Home, drive: Drive, tmp_path: Path, record_property: Callable[[str, object], None]
-) -> None:
+def test_five_gigabytes(home: Home, drive: Drive, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """The same with 5 GB; how much was sent twice stands in the report."""
     began = time.monotonic()
     twice = journey(home, drive, tmp_path, 5_000_000_000)
-    record_property("bytes sent twice", twice)
-    record_property("seconds", round(time.monotonic() - began))
+    request.node.user_properties.append(("bytes sent twice", twice))
+    request.node.user_properties.append(("seconds", round(time.monotonic() - began)))
     assert 0 <= twice <= 6 * BLOCK_BYTES

@@ -1,5 +1,6 @@
 """`homestow netdrive …` against small servers of each kind: what people type, and what they get."""
 
+import io
 import json
 import os
 import socket
@@ -55,6 +56,19 @@ class TestList:
         assert "sent 4 files (13.6 MB)." in out
         assert "/photos/album/sub/large.bin" in out
         assert json.loads(out[out.index("{") :])["files"]
+
+    def test_account(self, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        """An account is made, its password changed with a word from standard input, and its session ended."""
+        with ListServer() as server:
+            assert run(server, "signup") == 0
+            monkeypatch.setattr("sys.stdin", io.StringIO("another horse battery\n"))
+            assert run(server, "changepwd", "--password-stdin") == 0
+            assert server.password == "another horse battery"
+            assert run(server, "logout") == 0
+            assert run(server, "logout") == 1
+            assert [asked.type for asked in server.heard] == ["signup", "login", "changepwd", "logout"]
+            assert main(["netdrive", "signup", "-s", server.url]) == 2
+        assert "battery" not in capsys.readouterr().out
 
     def test_same_content_is_not_sent(self, home: Path) -> None:
         """Content that the account has there already is announced, not sent."""
