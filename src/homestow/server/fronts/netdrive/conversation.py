@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from homestow.server.border import Border, Lane
 from homestow.server.fronts.netdrive.errors import is_ours, number_of, text_of
-from homestow.server.fronts.netdrive.replies import Replies
+from homestow.server.fronts.netdrive.replies import Gate, Replies
 from homestow.server.fronts.tcp.files import SMALL_BYTES
 from homestow.server.fronts.tcp.stream import Gone, Stream
 from homestow.server.rules.access import Principal
@@ -82,12 +82,14 @@ class Conversation:
 
     Attributes:
         drive: the use cases.
+        gate: what all connections share.
         user: whose connection it is, once a good session was seen.
         seat: session and bind of the last small upload, and the root that they meant.
         by_id: whether the last small upload named its folder by id.
     """
 
-    def __init__(self, drive: Netdrive, border: Border, stream: Stream, calls: "Calls") -> None:
+    def __init__(self, drive: Netdrive, border: Border, stream: Stream, calls: Calls, gate: Gate) -> None:
+        self.gate = gate
         self.drive = drive
         self.border = border
         self.stream = stream

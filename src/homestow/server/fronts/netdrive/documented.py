@@ -87,9 +87,14 @@ async def _take_small(talk: Conversation, asked: Request) -> None:
             return talk.failure(asked, error)
         except CloudError as error:
             return talk.failure(asked, error)
+        finally:
+            talk.gate.leave(len(body))
         return answer_to(asked, Error.OK, Say.UPLOADED, vfile_id=vfile)
 
-    await talk.replies.add(_place(root, announced), store())
+    place = _place(root, announced)
+    await talk.replies.room_for(place)
+    await talk.gate.enter(len(body))
+    talk.replies.begin(place, store())
 
 
 async def _seat(talk: Conversation, asked: Request) -> tuple[Principal, RootId]:

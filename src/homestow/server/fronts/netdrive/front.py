@@ -5,6 +5,7 @@ from types import MappingProxyType
 from homestow.server.border import Border
 from homestow.server.fronts.netdrive import documented, final, phase0
 from homestow.server.fronts.netdrive.conversation import Calls, Conversation
+from homestow.server.fronts.netdrive.replies import Gate
 from homestow.server.fronts.tcp.stream import Stream
 from homestow.server.service.netdrive import Netdrive
 from homestow.wire.netdrive import Dialect
@@ -23,6 +24,7 @@ class NetdriveFront:
     def __init__(self, drive: Netdrive, border: Border) -> None:
         self._drive = drive
         self._border = border
+        self._gate = Gate()
 
     async def handle(self, stream: Stream) -> None:
         """One connection to its end.
@@ -30,4 +32,4 @@ class NetdriveFront:
         Raises:
             ConnectionError, TooSlow: as its stream.
         """
-        await Conversation(self._drive, self._border, stream, CALLS).run()
+        await Conversation(self._drive, self._border, stream, CALLS, self._gate).run()

@@ -9,6 +9,49 @@ MOST_OPEN: Final = 64
 """Requests of one connection that are worked on side by side (S109)."""
 
 
+class Gate:
+    """How much of such work all connections together may have under way; whoever comes when it is full waits for his turn.
+
+    So many clients at once are slowed down, and none is told that the server has too much to do.
+    """
+
+    def __init__(self, most: int = 256, most_bytes: int = 64 * 1024 * 1024) -> None:
+        self._left = most
+        self._left_bytes = most_bytes
+        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+
+    async def enter(self, size: int) -> None:
+        """Take a place, and `size` bytes of memory, until `leave`."""
+        if not self._waiting and self._fits(size):
+            self._take(size)
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((size, turn))
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self.leave(size)
+            raise
+
+    def leave(self, size: int) -> None:
+        """Give them back."""
+        self._left += 1
+        self._left_bytes += size
+        while self._waiting and (self._waiting[0][1].done() or self._fits(self._waiting[0][0])):
+            wanted, turn = self._waiting.popleft()
+            if not turn.done():
+                self._take(wanted)
+                turn.set_result(None)
+
+    def _fits(self, size: int) -> bool:
+        return self._left > 0 and self._left_bytes >= size
+
+    def _take(self, size: int) -> None:
+        self._left -= 1
+        self._left_bytes -= size
+
+
 class Replies:
     """Sends each answer once it is there and all before it were sent; those that are ready together leave together.
 
@@ -23,23 +66,22 @@ class Replies:
         self._sender: asyncio.Task[None] | None = None
         self._moved = asyncio.Event()
 
-    async def add(self, key: Hashable, work: Coroutine[object, object, bytes]) -> None:
-        """Begin work that ends with an answer; waits while too much is under way.
+    async def room_for(self, key: Hashable) -> None:
+        """Wait until one more may begin.
 
         Args:
-            key: what the work is about: of two works about the same thing the second begins when the first was answered.
+            key: what the work is about: of two works about the same thing the second begins when the first is done.
         Raises:
             ConnectionError: an answer could not be sent; nothing more will be.
         """
-        try:
-            while len(self._open) >= MOST_OPEN or key in self._keys:
-                await self._one_sent()
-        except BaseException:
-            work.close()
-            raise
+        while len(self._open) >= MOST_OPEN or key in self._keys:
+            await self._one_sent()
+        self._raise_failure()
+
+    def begin(self, key: Hashable, work: Coroutine[object, object, bytes]) -> None:
+        """Begin work that ends with an answer, after `room_for` the same key."""
         self._keys.add(key)
         self._open.append((key, asyncio.create_task(work)))
-        self._raise_failure()
         if self._sender is None or self._sender.done():
             self._sender = asyncio.create_task(self._send())
 
@@ -47,7 +89,7 @@ class Replies:
         """Wait until all that was begun is answered.
 
         Raises:
-            ConnectionError: as `add`.
+            ConnectionError: as `room_for`.
         """
         if self._sender is not None:
             await asyncio.wait({self._sender})
