@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from homestow.cli.carrying import Carried, Moved
+from homestow.cli.netdrive_digesting import Following
 from homestow.cli.netdrive_lanes import Lanes, Work
 from homestow.cli.netdrive_tasks import TaskList
 from homestow.cli.sending import gaps
@@ -224,21 +225,22 @@ class Fetching:
                 os.ftruncate(file.fileno(), item.file.size)
                 have = self._tasks.begin(item.key, item.stamp, {"inode": os.fstat(file.fileno()).st_ino}).have
             self._moved(item.file.name, sum(have.values()))
-            self._lanes.patiently(lambda: self._fetch_blocks(item, file))
-            if md5_of(file.read) != (item.file.md5, item.file.size):
-                item.partial.unlink()
-                raise _damaged()
+            with Following(file.fileno(), item.file.size, have) as following:
+                self._lanes.patiently(lambda: self._fetch_blocks(item, file, following))
+                if following.md5() != item.file.md5:
+                    item.partial.unlink()
+                    raise _damaged()
             os.fsync(file.fileno())
         self._publish(item)
 
-    def _fetch_blocks(self, item: Item, file: BinaryIO) -> None:
+    def _fetch_blocks(self, item: Item, file: BinaryIO, following: Following) -> None:
         begun = self._tasks.begun(item.key, item.stamp)
         have = [(offset, offset + size) for offset, size in begun.have.items()] if begun else []
         work = Work([(start, stop - start) for start, stop in gaps(have, item.file.size, BLOCK_BYTES)])
         if len(work):
-            self._lanes.run(lambda: self._block_lane(item, file, work), len(work), self._server.close)
+            self._lanes.run(lambda: self._block_lane(item, file, following, work), len(work), self._server.close)
 
-    def _block_lane(self, item: Item, file: BinaryIO, work: Work[tuple[int, int]]) -> None:
+    def _block_lane(self, item: Item, file: BinaryIO, following: Following, work: Work[tuple[int, int]]) -> None:
         def more() -> Call | None:
             part = work.take()
             if part is None:
@@ -249,6 +251,7 @@ class Fetching:
         try:
             for call, answer in self._server.pump(more, ahead=2):
                 self._took(item, call, answer)
+                following.came(*call.about)
         except BaseException:
             work.stop()
             raise
