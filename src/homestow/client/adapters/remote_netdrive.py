@@ -17,8 +17,9 @@ from homestow.client.adapters.netdrive_files import Announced
 from homestow.client.adapters.remote_api import Refused, log_refused
 from homestow.client.adapters.remote_netdrive_account import FRESH_S, Account
 from homestow.client.adapters.remote_netdrive_calls import Drive, Place
+from homestow.client.adapters.remote_netdrive_folders import Folders
 from homestow.client.adapters.remote_netdrive_moves import Moves
-from homestow.client.adapters.remote_netdrive_tree import NS, TOP, Entry, spell
+from homestow.client.adapters.remote_netdrive_tree import NS, TOP, Entry
 from homestow.client.adapters.remote_netdrive_uploads import Uploads
 from homestow.client.ports.clock import Chance, Clock
 from homestow.client.ports.remote import Feed, Limits, RemoteRoot, SmallFile, TreePart, UploadState
@@ -33,7 +34,6 @@ from homestow.values.errors import (
     DigestMismatch,
     Forbidden,
     NotFound,
-    PathTaken,
     Stale,
     TooLarge,
     Unreachable,
@@ -89,6 +89,7 @@ class NetdriveRemote:
         self._poll_s = POLL_S
         self._life: str | None = None
         self._told: dict[str, Node] = {}
+        self._folders = Folders(account, drive, self._look)
         self._moves = Moves(account, drive, self._look)
         self._uploads = Uploads(account, drive, chance, self._look, self._target)
 
@@ -216,63 +217,12 @@ class NetdriveRemote:
     def make_folder(self, parent: NodeId, name: str) -> Node:
         """A new folder; `PathTaken` with fact `node` when something has the name."""
         self._look()
-        with self._account.lock:
-            path = self._free_path(parent, name)
-        [error] = self._drive.make_folders([path])
-        if error is not None:
-            raise error
-        return self._made(parent, name)
+        return self._folders.make(parent, name)
 
     def make_folders(self, folders: Sequence[tuple[int, str]]) -> list[Node | CloudError]:
         """Many folders, parents first; parent -k is the k-th of this list (from 1); an existing folder is taken as the answer."""
         self._look()
-        results: list[Node | CloudError] = [NotFound("The folder above could not be made.")] * len(folders)
-        left = dict(enumerate(folders))
-        while left:
-            ready = {place: folder for place, folder in left.items() if folder[0] > 0 or -folder[0] - 1 not in left}
-            if not ready:
-                raise BadRequest("Folders come after those that they are in.")
-            left = {place: folder for place, folder in left.items() if place not in ready}
-            self._make_level(ready, results)
-        return results
-
-    def _make_level(self, ready: dict[int, tuple[int, str]], results: list[Node | CloudError]) -> None:
-        asked: list[tuple[int, NodeId, str, str]] = []
-        for place, (parent, name) in ready.items():
-            above = results[-parent - 1] if parent < 0 else None
-            if isinstance(above, CloudError):
-                continue
-            home = above.id if above is not None else NodeId(parent)
-            with self._account.lock:
-                try:
-                    asked.append((place, home, name, self._free_path(home, name)))
-                except PathTaken as error:
-                    there = self._account.snapshot.entries[int(error.facts["node"] or 0)]
-                    results[place] = self._account.node(there) if there.folder else error
-                except CloudError as error:
-                    results[place] = error
-        outcomes = self._drive.make_folders([path for *_, path in asked])
-        for (place, home, name, _), refusal in zip(asked, outcomes, strict=True):
-            results[place] = refusal if refusal is not None else self._made(home, name)
-
-    def _made(self, parent: NodeId, name: str) -> Node:
-        with self._account.lock:
-            entry = self._account.snapshot.made(parent, check_name(name))
-            self._account.store.save()
-            return self._account.node(entry)
-
-    def _free_path(self, parent: int, name: str) -> str:
-        name = self._free(parent, name)
-        return spell((*self._account.snapshot.names(parent), name))
-
-    def _free(self, parent: int, name: str, mover: int | None = None) -> str:
-        """`name` in its stored form, when nothing but `mover` has it in the folder."""
-        self._account.folder(parent)
-        name = check_name(name)
-        taken = self._account.snapshot.kids.get(parent, {}).get(name)
-        if taken is not None and taken != mover:
-            raise PathTaken(f"{name!r} is taken.", node=taken)
-        return name
+        return self._folders.make_many(folders)
 
     # --- moving and deleting --------------------------------------------------------------------------------------------
 
@@ -288,7 +238,7 @@ class NetdriveRemote:
                 raise Stale("It changed on the server.", rev=entry.rev, change=entry.change)
             self._account.folder(parent)
             self._moves.check_circle(entry, parent)
-            name = self._free(parent, name, node)
+            name = self._folders.free(parent, name, node)
         moved = (
             self._moves.move_folder(entry, parent, name) if entry.folder else self._moves.move_file(entry, parent, name)
         )
@@ -304,39 +254,12 @@ class NetdriveRemote:
             if (entry.below if entry.folder else entry.change) != base:
                 raise Stale("It changed on the server.", rev=entry.rev, change=entry.change)
         if entry.folder:
-            self._delete_folder(entry)
+            self._folders.delete(entry)
             return
         [error] = self._drive.delete_files([Place(entry.place, entry.raw)])
         if error is not None and not isinstance(error, NotFound):
             raise error
-        self._drop(entry)
-
-    def _delete_folder(self, entry: Entry) -> None:
-        """Files, then folders from the deepest; what somebody put there meanwhile keeps its folder (R8)."""
-        with self._account.lock:
-            below = list(self._account.snapshot.below(entry.id))
-        files = [each for each in below if not each.folder]
-        outcomes = self._drive.delete_files([Place(each.place, each.raw) for each in files])
-        for file, error in zip(files, outcomes, strict=True):
-            if error is None or isinstance(error, NotFound):
-                self._drop(file)
-        failed = next((error for error in outcomes if error is not None and not isinstance(error, NotFound)), None)
-        if failed is not None:
-            raise failed
-        folders = [*(each for each in reversed(below) if each.folder), entry]
-        with self._account.lock:
-            paths = [self._account.snapshot.folder_path(each.id) for each in folders]
-        for folder, error in zip(folders, self._drive.delete_folders(paths), strict=True):
-            if error is not None:
-                self._look(0)
-                raise error if isinstance(error, Unreachable) else Stale("Something came into the folder meanwhile.")
-            self._drop(folder)
-
-    def _drop(self, entry: Entry) -> None:
-        with self._account.lock:
-            if entry.id in self._account.snapshot.entries:
-                self._account.snapshot.dropped(entry.id)
-                self._account.store.save()
+        self._folders.drop(entry)
 
     # --- files ------------------------------------------------------------------------------------------------------------
 
@@ -348,7 +271,7 @@ class NetdriveRemote:
             return self._account.file(node, base)
         if parent is None or name is None or node is not None:
             raise BadRequest("Either a place or a node.")
-        return parent, self._free(parent, name)
+        return parent, self._folders.free(parent, name)
 
     def set_mtime(self, node: NodeId, mtime_ns: int, base: int) -> Node:
         """A new modification time without new content (R26); below a second it is this client's alone."""
@@ -418,24 +341,14 @@ class NetdriveRemote:
                 except CloudError as error:
                     contents.append(error)
         coming = self._drive.fetch([content for content in contents if not isinstance(content, CloudError)])
-        for (node, rev), content in zip(wanted, contents, strict=True):
+        for (node, _), content in zip(wanted, contents, strict=True):
             if isinstance(content, CloudError):
                 yield node, content
                 continue
             data = next(coming)
-            yield node, self._checked(node, rev, content, data)
+            yield node, _checked(self._account, content, data)
         for _ in coming:
             pass
-
-    def _checked(
-        self, node: NodeId, rev: int, content: tuple[str, int], data: bytes | CloudError
-    ) -> bytes | CloudError:
-        if isinstance(data, CloudError):
-            return Stale(data.message) if isinstance(data, Forbidden | NotFound) else data
-        if (md5(data, usedforsecurity=False).hexdigest(), len(data)) != content:
-            return DigestMismatch("Other bytes came than the server told of.")
-        self._account.learn(len(data), Digest(blake3(data).hexdigest()), content[0])
-        return data
 
     def read(self, node: NodeId, rev: int, start: int, stop: int) -> Iterator[bytes]:
         """Bytes [start, stop) of one content in pieces of at most 1 MiB; never a mix of two contents (SC-159)."""
@@ -488,6 +401,16 @@ class NetdriveRemote:
     def cancel(self, upload: str) -> None:
         """Drop it; the server forgets what it got when nobody goes on with it."""
         self._uploads.cancel(upload)
+
+
+def _checked(account: Account, content: tuple[str, int], data: bytes | CloudError) -> bytes | CloudError:
+    """What was fetched, if it is the content that was meant."""
+    if isinstance(data, CloudError):
+        return Stale(data.message) if isinstance(data, Forbidden | NotFound) else data
+    if (md5(data, usedforsecurity=False).hexdigest(), len(data)) != content:
+        return DigestMismatch("Other bytes came than the server told of.")
+    account.learn(len(data), Digest(blake3(data).hexdigest()), content[0])
+    return data
 
 
 def _not_top(entry: Entry) -> None:
