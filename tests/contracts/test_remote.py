@@ -81,7 +81,9 @@ SERVERS: dict[str, Callable[[], AbstractContextManager[Two]]] = {
 }
 
 _OWN_NUMBERS = "ids, revisions, change numbers and BLAKE3 are each client's own, made from listings"
-_MD5_FIRST = "an upload's MD5 must be known before its first byte; unit/test_netdrive_remote has the same promises with it"
+_MD5_FIRST = (
+    "an upload's MD5 must be known before its first byte; unit/test_netdrive_remote has the same promises with it"
+)
 NOT_OVER_NETDRIVE = {
     "test_tells_the_latest_state_of_what_changed": _OWN_NUMBERS,
     "test_any_change_below_saves_a_folder": _OWN_NUMBERS,

@@ -74,7 +74,9 @@ TCP_STREAM, TCP_SERVING, TCP_BOTH = (f"fronts/tcp/test_{name}.py" for name in ("
 PI_FRAMES, PI_LOGINS, PI_ACCOUNTS, PI_TROUBLE = (
     f"fronts/picloud/test_{name}.py" for name in ("frames", "logins", "accounts", "trouble")
 )
-DRIVE, DRIVE_RIGHTS, DRIVE_BYTES = (f"fronts/netdrive/test_{name}.py" for name in ("documented_list", "rights", "framing"))
+DRIVE, DRIVE_RIGHTS, DRIVE_BYTES = (
+    f"fronts/netdrive/test_{name}.py" for name in ("documented_list", "rights", "framing")
+)
 SERVER, SYNC = "journeys/test_cli_server.py", "journeys/test_cli_sync.py"
 
 ROWS: dict[int, Row] = {

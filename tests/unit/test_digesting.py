@@ -15,7 +15,7 @@ class Waits:
         self.written = threading.Event()
         self._done = done
 
-    def update(self, data: memoryview, /) -> None:
+    def update(self, data: bytes | memoryview, /) -> None:
         assert self.written.wait(10)
         self._done.append(bytes(data).decode())
 

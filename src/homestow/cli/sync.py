@@ -28,7 +28,12 @@ homestow sync -s https://home.example:5000 -u anna -d ~/Photos -w Photos -dir do
 homestow sync -s netdrives://home.example:4500 -u anna -d ~/Documents"""
 
 FLAGS = (
-    Flag(("-s", "--server"), "The server, also with a path prefix; netdrive://host:4500 speaks that protocol.", "URL", DEFAULT_SERVER),
+    Flag(
+        ("-s", "--server"),
+        "The server, also with a path prefix; netdrive://host:4500 speaks that protocol.",
+        "URL",
+        DEFAULT_SERVER,
+    ),
     Flag(("-d", "--directory"), "The folder on this computer.", "DIR"),
     Flag(("-w", "--root"), "The root on the server, with netdrive:// also its number; default: your own.", "ROOT"),
     Flag(("-u", "--user"), "Your account's name.", "USER"),

@@ -310,14 +310,14 @@ class SmallPuts:
             work.wait()
         except CloudError as error:
             failed = error
-        again = []
+        again: list[int] = []
         for each in work.mine:
-            error = each.file.error or failed
+            trouble = each.file.error or failed
             if each.file.on_disk_taken:
                 results[each.at] = self._alone(each)
-            elif error is not None:
-                results[each.at] = error
-                if isinstance(error, Stale | NotFound | PathTaken):
+            elif trouble is not None:
+                results[each.at] = trouble
+                if isinstance(trouble, Stale | NotFound | PathTaken):
                     again.append(each.at)  # something came between
             elif each.same is not None:
                 results[each.at] = self._as_announced(each, each.same)
