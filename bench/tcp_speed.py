@@ -64,9 +64,6 @@ class Ours:
         return Subject(self.server, self.headers, lambda n: "", lambda u: "", path, lambda n: "")
 
 
-# -- running the servers ---------------------------------------------------------------------------------------------
-
-
 def serve_md5(arguments: list[str]) -> int:
     """`homestow serve`, the native `PUT` of which computes an MD5 beside its BLAKE3, as netdrive's uploads do."""
     from homestow.cli import main as homestow
@@ -146,9 +143,6 @@ def _numbers(port: int, headers: dict[str, str], wait_for_big: bool) -> dict[str
             return found
         time.sleep(0.1)
     raise SystemExit("the server did not find the file in its folder")
-
-
-# -- clients ---------------------------------------------------------------------------------------------------------
 
 
 class Netdrive:
@@ -437,47 +431,38 @@ def large(work: Path, size: int, rounds: int, only: str) -> Iterator[Line]:
         with_md5 = [sys.executable, "-m", "bench.tcp_speed", "--serve-md5"]
         both = stack.enter_context(serving(work, "native with md5", with_md5, [], None))
 
-        def uploading(
-            what: str, run: Callable[[Ours, Content], float], peer: Ours, named: str
-        ) -> tuple[str, dict[str, tuple[float, float]]]:
+        def uploading(what: str, run: Callable[[Ours, Content], float], peer: Ours, named: str) -> Line:
             def one(subject: Subject) -> float:
                 mine = subject.name == "homestow"
                 settle(ours)
                 settle(both)
                 return (run if mine else native_upload)(ours if mine else peer, Content(size))
 
-            return what, in_turns([ours.native(""), _called(peer.native(""), named)], rounds, one)
+            return Line(what, "MB/s", in_turns([ours.native(""), _called(peer.native(""), named)], rounds, one))
 
-        def downloading(what: str, run: Callable[[Ours, int], float]) -> tuple[str, dict[str, tuple[float, float]]]:
+        def downloading(what: str, run: Callable[[Ours, int], float]) -> Line:
             path = f"/api/v1/nodes/{ours.numbers['big']}/content"
 
             def one(subject: Subject) -> float:
                 return run(ours, size) if subject.name == "homestow" else fetch_big(subject, size)
 
-            return what, in_turns([ours.native(path), _called(ours.native(path), "native")], rounds, one)
+            return Line(what, "MB/s", in_turns([ours.native(path), _called(ours.native(path), "native")], rounds, one))
 
         gib = f"{size / MIB / 1024:g} GiB"
         if only in ("", "up", "netdrive-up"):
-            yield _line(*uploading(f"netdrive upload, {gib}, whole", documented_upload, both, "native with MD5"))
-            yield _line(*uploading(f"netdrive upload, {gib}, 4 MiB blocks on 4", block_upload, both, "native with MD5"))
+            yield uploading(f"netdrive upload, {gib}, whole", documented_upload, both, "native with MD5")
+            yield uploading(f"netdrive upload, {gib}, 4 MiB blocks on 4", block_upload, both, "native with MD5")
         if only in ("", "up", "picloud-up"):
-            yield _line(*uploading(f"PiCloud upload, {gib}", picloud_upload, ours, "native"))
+            yield uploading(f"PiCloud upload, {gib}", picloud_upload, ours, "native")
         if only in ("", "down"):
-            yield _line(*downloading(f"netdrive download, {gib}, whole", documented_download))
-            yield _line(*downloading(f"netdrive download, {gib}, 4 MiB blocks on 4", block_download))
-            yield _line(*downloading(f"PiCloud download, {gib}", picloud_download))
+            yield downloading(f"netdrive download, {gib}, whole", documented_download)
+            yield downloading(f"netdrive download, {gib}, 4 MiB blocks on 4", block_download)
+            yield downloading(f"PiCloud download, {gib}", picloud_download)
 
 
 def _called(subject: Subject, name: str) -> Subject:
     subject.server = Server(name, subject.server.pid, subject.server.port, subject.server.port)
     return subject
-
-
-def _line(what: str, figures: dict[str, tuple[float, float]]) -> Line:
-    return Line(what, "MB/s", figures)
-
-
-# -- small files -----------------------------------------------------------------------------------------------------
 
 
 def lay_out(folder: Path, files: int) -> None:
@@ -570,9 +555,6 @@ def small(work: Path, files: int, rounds: int, program: str, u2c: str) -> Iterat
 
         figures = in_turns([_called(ours.native(""), "homestow"), cp], rounds, one)
         yield Line(f"{files:,} files of 4 KiB, netdrive on 4 connections; u2c with 4", "/s", figures)
-
-
-# -- telling ---------------------------------------------------------------------------------------------------------
 
 
 def table_row(line: Line) -> str:
