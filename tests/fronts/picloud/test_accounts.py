@@ -61,6 +61,20 @@ def test_a_failed_login_takes_nothing_away(rig: PicloudRig) -> None:
     assert rig.files() == {"hi.txt": b"hello"}
 
 
+def test_who_failed_is_not_somebody_else(rig: PicloudRig) -> None:
+    """On a connection where a login failed nobody counts for the address, so that no file goes to who logged in there before."""
+    with rig.peer("anna") as anna, rig.peer() as ben:
+        anna.put("secret", "txt", b"of anna")
+        ben.ask(user_file("ben", WRONG))
+        ben.ask(frame(b"1"), 1)
+        assert ben.get("secret", "txt") is None
+        assert ben.ask(upload("diary", "txt", b"of ben"))[0] == b"FileError"
+        ben.log_in("ben")
+        ben.put("diary", "txt", b"of ben")
+    assert rig.files() == {"secret.txt": b"of anna"}
+    assert rig.files("ben") == {"diary.txt": b"of ben"}
+
+
 def test_another_login_on_the_same_connection(rig: PicloudRig) -> None:
     """Is who counts from then on."""
     with rig.peer("anna") as peer:

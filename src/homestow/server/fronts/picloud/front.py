@@ -107,6 +107,7 @@ class _Talk:
         self._files = front.picloud.files
         self._stream = stream
         self._login: Login | None = None
+        self._strange = False
         self._idle = 0
         self._given = False
 
@@ -290,6 +291,8 @@ class _Talk:
         except CloudError as error:
             log.warning("a login failed: %s", with_reason(error), extra={"peer": peer})
             entry, login = Entry.REFUSED, None
+        # Whoever did not get in is not taken for somebody else who did at this address.
+        self._strange = login is None
         if login is not None:
             await self.end()
             self._login = login
@@ -382,7 +385,7 @@ class _Talk:
         """In a worker: who logged in on this connection, as long as that is good; else who the address counts as."""
         if self._login is not None:
             return self._login if self._logins.check(self._login) is not None else None
-        return self._logins.of(self._stream.peer)
+        return None if self._strange else self._logins.of(self._stream.peer)
 
     def _who(self) -> Principal | None:
         login = self._now()
