@@ -9,7 +9,7 @@ import pytest
 from homestow.client.adapters.state_sqlite import SCHEMA, SqliteState
 from homestow.client.engine.seen import Stamp
 from homestow.client.engine.steps import Held
-from homestow.client.engine.trees import LocalItem, RemoteItem, SyncedItem, TreeChanges, Trees
+from homestow.client.engine.trees import NOWHERE, LocalItem, RemoteItem, SyncedItem, TreeChanges, Trees
 from homestow.client.ports.state import Life, OpenDownload, OpenUpload, Sent, State
 from homestow.values.digests import Digest
 from homestow.values.errors import NewerStore, StorageFailed
@@ -227,6 +227,16 @@ def test_items_without_their_folder_are_not_believed(tmp_path: Path) -> None:
     state.begin_life(LIFE, TreeChanges(synced=[BASE._replace(parent=4711)]))
 
     assert state.load().synced == {}
+    state.close()
+
+
+def test_items_whose_folder_is_gone_for_good_are_believed(tmp_path: Path) -> None:
+    """Both sides have such an item elsewhere, or nowhere; that its folder was forgotten is no damage."""
+    state = SqliteState(tmp_path / "state.sqlite")
+    waiting = BASE._replace(parent=NOWHERE)
+    state.begin_life(LIFE, TreeChanges(synced=[waiting]))
+
+    assert state.load().synced == {waiting.id: waiting}
     state.close()
 
 

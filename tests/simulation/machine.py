@@ -3,7 +3,7 @@
 import errno
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from tests.simulation.network import DOWNLOADS, MUTATIONS, Fate, SimRemote
@@ -101,6 +101,11 @@ class Client:
             self._armed = None
             self.trouble = None
         self._trace(f"{self.device} {self.last}")
+
+    def unsound(self) -> Iterator[str]:
+        """What is wrong with what it remembers."""
+        if self._process is not None and self._process.unsound():
+            yield f"state: {self.device} would begin anew, its state holds items without their folders"
 
     def _start(self) -> None:
         tree = self._tree = self._open_tree()

@@ -1,7 +1,7 @@
 """One life of a client process: the real sync engine on simulated ports, its state in a SQLite database in memory."""
 
 from homestow.client.adapters.clock_memory import InlineWorkers, SeededChance, SimClock
-from homestow.client.adapters.state_sqlite import SqliteState
+from homestow.client.adapters.state_sqlite import SqliteState, _sound
 from homestow.client.adapters.tree_memory import SimWatcher
 from homestow.client.engine.rules import Direction
 from homestow.client.ports.fingerprints import Fingerprints
@@ -56,6 +56,10 @@ class Process:
     def snapshot(self) -> bytes:
         """What the state holds now, between two passes."""
         return self._state._db.serialize()
+
+    def unsound(self) -> bool:
+        """Whether a new process would not believe what the state holds now, between two passes."""
+        return not _sound(self._state._load())
 
     def committed(self) -> bytes:
         """What the state had committed; the process is no more."""

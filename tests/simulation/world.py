@@ -237,6 +237,7 @@ class World:
         problems.extend(f"store: {what}" for what in self.backend.unsound())
         problems.extend(halves(self.ledger, "the server", self.backend.tree()))
         for machine in self.machines:
+            problems.extend(machine.unsound())
             problems.extend(halves(self.ledger, machine.device, disk_tree(machine.disk)))
 
     def _on_server(self) -> set[Token]:

@@ -13,7 +13,7 @@ from threading import RLock
 
 from homestow.client.engine.seen import Stamp
 from homestow.client.engine.steps import Held
-from homestow.client.engine.trees import LocalItem, Passed, RemoteItem, SyncedItem, TreeChanges
+from homestow.client.engine.trees import NOWHERE, LocalItem, Passed, RemoteItem, SyncedItem, TreeChanges
 from homestow.client.ports.state import Life, OpenDownload, OpenUpload, Saved, Sent
 from homestow.values.digests import Digest
 from homestow.values.errors import NewerStore, StorageFailed
@@ -331,5 +331,5 @@ def _sound(saved: Saved) -> bool:
     if saved.life is None:
         return not saved.synced
     parents = {item.parent for item in saved.synced.values()}
-    parents.discard(saved.life.top)
+    parents -= {saved.life.top, NOWHERE}
     return all(parent in saved.synced or parent in saved.local or parent in saved.remote for parent in parents)

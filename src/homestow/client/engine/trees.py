@@ -12,13 +12,16 @@ from typing import NamedTuple
 from homestow.client.engine.seen import LocalPath, Stamp
 from homestow.values.digests import Digest
 
+NOWHERE = 0
+"""The folder of a base whose folder is known no more; no id is 0. Both sides have the item elsewhere, or not at all."""
+
 
 class SyncedItem(NamedTuple):
     """What both sides last agreed on for a node, with the facts each side had then.
 
     Attributes:
         id: the node's id, 1 or more.
-        parent, name: its place; the name in NFC (R15).
+        parent, name: its place, see also `NOWHERE`; the name in NFC (R15).
         folder: a folder, else a file.
         size, digest: the content; 0 and None for folders.
         rev, change, mtime_ns: as the server told them.
@@ -133,6 +136,7 @@ class Trees:
     """The three trees in memory, with what has to be remembered since the last `drain`.
 
     Reading gives None for what is not (or no longer) there. Writing a side back to what was agreed removes the difference.
+    A folder that no tree knows any more may have been the agreed place of items that wait elsewhere: then that is `NOWHERE`.
     """
 
     __slots__ = (
@@ -287,6 +291,10 @@ class Trees:
 
     def set_here(self, item: int, mine: LocalItem | None) -> None:
         """Say what the disk shows now."""
+        self._put_here(item, mine)
+        self._let_go(item)
+
+    def _put_here(self, item: int, mine: LocalItem | None) -> None:
         old = self.local.get(item)
         if old is not None:
             self._local_in[old.parent].discard(item)
@@ -301,6 +309,10 @@ class Trees:
 
     def set_there(self, item: int, theirs: RemoteItem | None) -> None:
         """Say what the server has now."""
+        self._put_there(item, theirs)
+        self._let_go(item)
+
+    def _put_there(self, item: int, theirs: RemoteItem | None) -> None:
         old = self.remote.get(item)
         if old is not None:
             self._remote_in[old.parent].discard(item)
@@ -344,8 +356,22 @@ class Trees:
             self.synced[item] = base
             self._below.setdefault(base.parent, set()).add(item)
         self._dirty_synced.add(item)
-        self.set_here(item, mine)
-        self.set_there(item, theirs)
+        self._put_here(item, mine)
+        self._put_there(item, theirs)
+        self._let_go(item)
+
+    def _let_go(self, folder: int) -> None:
+        """If no tree knows the folder any more, nothing is agreed to be in it (it may even be another's number one day)."""
+        if folder in self._below and not (folder in self.synced or folder in self.local or folder in self.remote):
+            self._rebase(folder, NOWHERE)
+
+    def _rebase(self, old: int, new: int) -> None:
+        """What was agreed to be in the folder `old` is agreed to be in `new`. Not a move: neither side is touched."""
+        if kids := self._below.pop(old, None):
+            for kid in kids:
+                self.synced[kid] = self.synced[kid]._replace(parent=new)
+            self._below.setdefault(new, set()).update(kids)
+            self._dirty_synced.update(kids)
 
     def agree(self, item: int, mine: LocalItem, theirs: RemoteItem) -> None:
         """Both sides show this now, and it is the same: nothing is left to do for the item."""
@@ -360,22 +386,17 @@ class Trees:
         The base and the server's side of `old` are forgotten; those of `new`, when there are any, stay.
         """
         mine = self.here(old)
+        self._rebase(old, new)
         self.set_synced(old, None)
         self.set_there(old, None)
         self.set_here(old, None)
-        for kid in list(self._below.get(old, ())):
-            # Not a move of the child: its folder is the same folder under another id.
-            base = self.synced[kid]._replace(parent=new)
-            self._below[old].discard(kid)
-            self._below.setdefault(new, set()).add(kid)
-            self.synced[kid] = base
-            self._dirty_synced.add(kid)
         for kid in list(self._local_in.get(old, ())):
             item = self.local[kid]
             if item is not None:
                 self.set_here(kid, item._replace(parent=new))
         if mine is not None:
             self.set_here(new, mine)
+        self._let_go(new)
         if old < 0:
             self.renamed[old] = new
 
