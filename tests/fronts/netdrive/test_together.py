@@ -166,9 +166,12 @@ def test_a_disk_that_fails(rig: DriveRig, faults: Callable[[str, int], None], nu
         assert peer.get(md5=md5(b"old content")) == b"old content"
 
 
-def test_rights_that_are_taken_end_an_upload(rig: DriveRig, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("looked", ["_LOOK_EACH_S", "_LOOK_AT_END_S"])
+def test_rights_that_are_taken_end_an_upload(rig: DriveRig, monkeypatch: pytest.MonkeyPatch, looked: str) -> None:
     """S49: in the middle of a long body, at once at its end, and before the next request."""
-    monkeypatch.setattr(conversation, "_LOOK_EACH_S", 0.0)
+    monkeypatch.setattr(conversation, "_LOOK_EACH_S", 60.0)
+    monkeypatch.setattr(conversation, "_LOOK_AT_END_S", 60.0)
+    monkeypatch.setattr(conversation, looked, 0.0)
     content = os.urandom(20 * MIB)
     with rig.peer("ben") as peer:
         peer.send(documented("upload", session=peer.session, filename="a", size=len(content), bindid=2))

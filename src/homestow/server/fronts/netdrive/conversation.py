@@ -44,6 +44,8 @@ _REFUSED_BYTES: Final = 1 << 32
 """The same for somebody who is; clients of the final dialect send all of a file, of up to 4 GiB, as its first block."""
 _LOOK_EACH_S: Final = 60.0
 """So often it is looked whether the login of a long upload still stands, which also keeps it alive (S49)."""
+_LOOK_AT_END_S: Final = 0.5
+"""And at its end, when it took at least so long: nothing is published for a login that has ended."""
 _TOO_MANY: Final = "this user has too many connections at once, close some"
 _TOO_PLAIN: Final = "this server takes encrypted connections only, use TLS; what was sent has been readable on its way"
 
@@ -268,10 +270,17 @@ class Conversation:
                     return finish()
 
                 return await self.cross(both, lane)
-            await self._pour(
-                _Watched(self, asked.text("session"), sink).write if "session" in asked.fields else sink.write
-            )
-            return await self.cross(finish, lane)
+            if "session" not in asked.fields:
+                await self._pour(sink.write)
+                return await self.cross(finish, lane)
+            watched = _Watched(self, asked.text("session"), sink)
+            await self._pour(watched.write)
+
+            def end() -> T:
+                watched.look(_LOOK_AT_END_S)
+                return finish()
+
+            return await self.cross(end, lane)
         except BaseException:
             # Whatever became of the connection: what came is made durable, or let go of.
             await asyncio.shield(self._loop.run_in_executor(self.border.executor, sink.abort))
@@ -416,8 +425,12 @@ class _Watched:
         self._looked = time.monotonic()
 
     def write(self, data: memoryview) -> None:
+        self.look(_LOOK_EACH_S)
+        self._sink.write(data)
+
+    def look(self, each_s: float) -> None:
+        """Unless that was done less than so many seconds ago. Raises `LoginNeeded` when the login has ended."""
         now = time.monotonic()
-        if now - self._looked >= _LOOK_EACH_S:
+        if now - self._looked >= each_s:
             self._looked = now
             self._check(self._session)
-        self._sink.write(data)
