@@ -11,7 +11,17 @@ from homestow.server.rules.access import Rights
 from homestow.server.service.netdrive_facts import NoFolder, NotBound, NotEmpty
 from homestow.server.service.netdrive_places import names_of, path_of
 from homestow.server.service.netdrive_tree import LISTING_S
-from homestow.values.errors import BadName, BadRequest, Busy, Forbidden, NotFound, PathTaken, WrongKind
+from homestow.values.errors import (
+    BadName,
+    BadRequest,
+    Busy,
+    Forbidden,
+    NotFound,
+    PathTaken,
+    StorageFull,
+    WrongKind,
+)
+from homestow.values.faults import arm
 from homestow.values.ids import NodeId
 
 
@@ -150,6 +160,23 @@ def test_a_file_that_cannot_be_read_is_listed_without_md5(w: Drive) -> None:
     listed = w.listed()
     assert listed["//y"].md5 == md5_of(b"two")
     assert "//x" not in listed or listed["//x"].md5 == ""
+
+
+def test_a_full_disk_still_gives_lists(w: Drive) -> None:
+    """What cannot be remembered of a list does not keep it from who wants to make room; it is read anew the next time."""
+    (w.folder / "x").write_bytes(b"one")
+    w.rescan()
+
+    def full(name: str) -> None:
+        if name == "database.before_commit":
+            raise StorageFull("There is no room.")
+
+    arm(full)
+    try:
+        assert [w.listed()["//x"].md5 for _ in range(2)] == [md5_of(b"one")] * 2
+    finally:
+        arm(None)
+    assert w.listed()["//x"].md5 == md5_of(b"one")
 
 
 def test_a_list_that_takes_too_long_is_refused_and_goes_on(w: Drive) -> None:

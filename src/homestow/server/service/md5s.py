@@ -1,6 +1,7 @@
 """MD5 of contents, because protocols name them: computed when somebody needs them, remembered by file and rev."""
 
 import hashlib
+import logging
 import threading
 from collections.abc import Callable, Collection, Iterable
 
@@ -11,7 +12,15 @@ from homestow.server.rules.access import Principal, Rights
 from homestow.server.service.access import Access
 from homestow.server.service.contents import Contents, OpenContent
 from homestow.server.service.digesting import CHUNK
-from homestow.values.errors import BadRequest, Busy, CloudError, ContentMissing, NotFound
+from homestow.values.errors import (
+    BadRequest,
+    Busy,
+    CloudError,
+    ContentMissing,
+    NotFound,
+    StorageFailed,
+    StorageFull,
+)
 from homestow.values.ids import NodeId, RootId
 from homestow.values.nodes import Kind
 
@@ -19,6 +28,8 @@ EMPTY = hashlib.md5(usedforsecurity=False).digest()
 _TOGETHER = 256
 _TRIES = 3
 _CANDIDATES = 64
+
+log = logging.getLogger(__name__)
 
 
 def parse_md5(text: str) -> bytes:
@@ -89,11 +100,18 @@ class Md5s:
                     raise Busy("Files are being read for their md5; ask again in a moment.", retry_after_s=5)
                 self._one(row, found, fresh)
                 if len(fresh) >= _TOGETHER:
-                    self._rows.put(fresh)
+                    self._keep(fresh)
                     fresh = []
         finally:
-            self.note(fresh)
+            self._keep(fresh)
         return found
+
+    def _keep(self, fresh: Collection[Md5Row]) -> None:
+        """What was read is good even if it cannot be remembered, as on a full disk."""
+        try:
+            self.note(fresh)
+        except (StorageFull, StorageFailed) as error:
+            log.warning("md5s are not remembered", extra={"reason": error.message})
 
     def _one(self, row: NodeRow, found: dict[NodeId, tuple[NodeRow, bytes | None]], fresh: list[Md5Row]) -> None:
         for _ in range(_TRIES):

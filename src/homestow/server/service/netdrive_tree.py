@@ -13,7 +13,7 @@ from homestow.server.service.md5s import Md5s
 from homestow.server.service.netdrive_facts import ListedFile, Listing, NotBound, NotEmpty
 from homestow.server.service.netdrive_places import Names, Places
 from homestow.server.service.roots import Roots
-from homestow.values.errors import Forbidden, LoginNeeded, NotFound
+from homestow.values.errors import Forbidden, LoginNeeded, NotFound, StorageFailed, StorageFull
 from homestow.values.ids import AccountId, NodeId, RootId
 from homestow.values.nodes import Kind
 from homestow.values.paths import nfc
@@ -159,7 +159,11 @@ class NetdriveTree:
         now = self._clock.now_ns()
         if now - self._used.get(root, 0) >= _USED_AGAIN_NS:
             self._used[root] = now
-            self._rows.note_used(root, now)
+            try:
+                self._rows.note_used(root, now)
+            except (StorageFull, StorageFailed) as error:
+                # A list can be given from a full disk too, also to who wants to make room.
+                log.warning("the use of a root is not noted", extra={"root": int(root), "reason": error.message})
 
     # --- changing -------------------------------------------------------------------------------------------------
 
