@@ -27,7 +27,10 @@ _FAILED: Final = "The server could not do it. Its owner finds the reason in its 
 TEXTS: Final = MappingProxyType(
     {
         "bad-request": "This cannot be done.",
-        "bad-name": "This cannot be the name of a file here. Take one without a slash at its front and without two dots.",
+        "bad-name": (
+            "This cannot be the name of a file here. Take one of at most 255 bytes, without a slash at its front and "
+            "without two dots."
+        ),
         "weak-password": "A password has 10 to 1024 characters.",
         "login-needed": "Log in first. Send a file that is named as you, with the extension id and your password in it.",
         "login-failed": "Unknown user or wrong password.",
