@@ -53,14 +53,14 @@ class TestDocumented:
             assert files.begun(client.ask(files.announce_call(announced(content, "b.txt")))).instant
 
     def test_refusals(self) -> None:
-        """A wrong password, a lost session and nobody logged in are told apart."""
+        """A wrong password, a lost session and nobody logged in are told apart, in words for people."""
         with ListServer() as server, NetdriveServer(server.url) as client:
-            with pytest.raises(LoginFailed):
+            with pytest.raises(LoginFailed, match=r"^Unknown user or wrong password\.$"):
                 client.log_in("anna", "wrong")
             with pytest.raises(LoginNeeded):
                 files_of(client).listing()
             client.session = "x" * 32
-            with pytest.raises(LoginNeeded):
+            with pytest.raises(LoginNeeded, match=r"^This login has ended\.$"):
                 files_of(client).listing()
 
 

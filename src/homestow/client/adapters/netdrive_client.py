@@ -372,6 +372,7 @@ def accepted(answer: Answer) -> Answer:
 def refused(answer: Answer) -> CloudError:
     """What a server said went wrong, as one of our errors: by its number, and where that says little by its text."""
     said = answer.message[:_MAX_MESSAGE] or f"The server refused {answer.type} and did not say why."
+    said = _PLAINER.get(said, said)
     if answer.error == Error.NO_SESSION:
         return LoginNeeded(said)
     if answer.error == Error.NO_BIND:
@@ -381,6 +382,17 @@ def refused(answer: Answer) -> CloudError:
         kind = LoginFailed if answer.type == "login" else Forbidden
     return kind(said)
 
+
+_PLAINER: Final[Mapping[str, str]] = {
+    Say.WRONG_PASSWORD: "Unknown user or wrong password.",
+    Say.NO_SUCH_USER: "Unknown user or wrong password.",
+    Say.NO_SESSION: "This login has ended.",
+    Say.NO_SPACE: "The server's disk has no room for it.",
+    "what came does not have the announced md5, send the file again": (
+        "Other bytes arrived than announced: the file changed while it was sent, or the network spoiled it. Send it again."
+    ),
+}
+"""What people read in place of words that the protocol fixes."""
 
 _BY_TEXT: Final[Mapping[str, type[CloudError]]] = {
     Say.NAME_REGISTERED: NameTaken,
