@@ -1,0 +1,1 @@
+"""The Ditto messages and calls."""
