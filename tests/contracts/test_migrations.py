@@ -50,7 +50,9 @@ def test_entries_of_an_older_file_are_counted(tmp_path: Path) -> None:
 
 
 def _undo_netdrive(connection: sqlite3.Connection) -> None:
-    """Take away what 0006 brought."""
+    """Take away what 0006 and 0007 brought."""
+    for table in ("clients", "ditto_logins", "ditto_files", "ditto_blocks", "ditto_events", "ditto_watches"):
+        connection.execute(f"DROP TABLE {table}")
     connection.execute("ALTER TABLE sessions DROP COLUMN logins")
     for table in ("md5s", "netdrive_people", "netdrive_binds", "netdrive_paths", "netdrive_roots", "netdrive_uploads"):
         connection.execute(f"DROP TABLE {table}")

@@ -170,6 +170,7 @@ sa.Table(
 
 from homestow.server.adapters.catalogue_sql import (  # noqa: E402, F401  the areas' own tables
     schema_accounts,
+    schema_ditto,
     schema_media,
     schema_netdrive,
 )
