@@ -111,11 +111,12 @@ class DittoContract:
         rows = world.rows
         rows.add_client(CLIENT)
         assert world.login(world.account("anna"), "one")
-        assert rows.renew_login("one", 0, b"next", NOW + 500)
-        assert not rows.renew_login("one", 0, b"other", NOW + 900)
-        assert not rows.renew_login("two", 0, b"other", NOW + 900)
+        assert rows.renew_login("one", 0, b"next", NOW + 500, NOW + 1)
+        assert not rows.renew_login("one", 0, b"other", NOW + 900, NOW + 2)
+        assert not rows.renew_login("two", 0, b"other", NOW + 900, NOW + 2)
         found = rows.login("one")
         assert found is not None
+        assert [device.seen_ns for device in world.accounts.devices(found[1].id)] == [NOW + 1]
         assert (found[0].turn, found[0].refresh, found[0].until_ns) == (1, b"next", NOW + 500)
 
     def test_files_and_their_stages(self, world: World) -> None:

@@ -159,8 +159,8 @@ class DittoRows(Protocol):
     def login(self, login: str) -> tuple[Login, Account] | None:
         """One with its account; None when there is none, or its device, account or client is gone."""
 
-    def renew_login(self, login: str, turn: int, refresh: bytes, until_ns: int) -> bool:
-        """The next turn of a login that is in turn `turn`; False when it is not (any more)."""
+    def renew_login(self, login: str, turn: int, refresh: bytes, until_ns: int, now_ns: int) -> bool:
+        """The next turn of a login that is in turn `turn`, and its device seen now; False when it is not (any more)."""
 
     def end_login(self, login: str) -> None:
         """End one, with its device; none is no error."""

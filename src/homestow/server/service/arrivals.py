@@ -6,7 +6,7 @@ flushed count, which is why both are recorded.
 
 import threading
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from homestow.server.ports.catalogue import Rows, UploadRow
 from homestow.server.ports.clock import Clock
@@ -114,8 +114,15 @@ class Arrivals:
         arriving.size = size
         return row._replace(size=resized)
 
-    def progress(self, row: UploadRow, arriving: Arriving, flush: bool = False, durable: bool = False) -> None:
-        """Remember what arrived; flush what has piled up. `flush` it all; or have only the row `durable`."""
+    def progress(
+        self, row: UploadRow, arriving: Arriving, flush: bool = False, durable: bool = False,
+        beside: Callable[[Rows], None] | None = None,
+    ) -> None:  # fmt: skip
+        """Remember what arrived; flush what has piled up. `flush` it all; or have only the row `durable`.
+
+        Args:
+            beside: what else to write down, in the same transaction.
+        """
         if flush or arriving.unsynced() >= SYNC_EVERY:
             self.flush(row, arriving)
         expires = self._clock.now_ns() + self._lifetime_ns
@@ -132,6 +139,8 @@ class Arrivals:
                         received=received, durable=arriving.durable, boot=self.boot, state=state, expires_ns=expires
                     )
                 )
+            if beside is not None:
+                beside(rows)
 
         work = RowsWork(OUTSIDE, row.root, remember, (("upload", row.id),), durable=flush or durable)
         self._committer.run(work)

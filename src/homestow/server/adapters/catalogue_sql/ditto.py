@@ -42,7 +42,7 @@ _OVER: Final = (
 )
 _OTHERS: Final = "SELECT count(DISTINCT account) FROM ditto_logins WHERE client = ? AND account <> ?"
 _RENEW: Final = (
-    "UPDATE ditto_logins SET turn = turn + 1, refresh = ?3, until_ns = ?4 WHERE id = ?1 AND turn = ?2 RETURNING id"
+    "UPDATE ditto_logins SET turn = turn + 1, refresh = ?3, until_ns = ?4 WHERE id = ?1 AND turn = ?2 RETURNING device"
 )
 
 _FILE: Final = _names(Announced)
@@ -145,10 +145,13 @@ class SqlDitto:
         found = replace(found, account=AccountId(found.account), device=DeviceId(found.device))
         return found, Account(AccountId(number), name, bool(admin), password, quota, created_ns)
 
-    def renew_login(self, login: str, turn: int, refresh: bytes, until_ns: int) -> bool:
+    def renew_login(self, login: str, turn: int, refresh: bytes, until_ns: int, now_ns: int) -> bool:
         """The next turn of a login."""
         with self._writing() as run:
-            return run.execute(_RENEW, (login, turn, refresh, until_ns)).fetchone() is not None
+            row = run.execute(_RENEW, (login, turn, refresh, until_ns)).fetchone()
+            if row is not None:
+                run.execute("UPDATE devices SET seen_ns = max(seen_ns, ?) WHERE id = ?", (now_ns, row[0]))
+            return row is not None
 
     def end_login(self, login: str) -> None:
         """End one, with its device."""
