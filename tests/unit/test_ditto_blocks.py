@@ -1,5 +1,6 @@
 """Where blocks lie, whatever the order they come in."""
 
+import itertools
 import random
 
 import pytest
@@ -34,7 +35,7 @@ def test_what_was_taken_never_overlaps(whole: int, coming: list[tuple[int, int]]
         taken[no] = size
     ranges = sorted((offset_of(layout, no), offset_of(layout, no) + size) for no, size in taken.items())
     assert all(0 <= start < stop <= whole for start, stop in ranges)
-    assert all(stop <= start for (_, stop), (start, _) in zip(ranges, ranges[1:], strict=False))
+    assert all(stop <= start for (_, stop), (start, _) in itertools.pairwise(ranges))
 
 
 def test_the_last_block_may_come_first() -> None:

@@ -252,7 +252,9 @@ class DittoFiles:
     def _block_view(self, file: Announced, no: int, known: Block | None, have: spans.Ranges | None) -> BlockView:
         size = min(file.regular, file.size - no * file.regular) if file.regular else 0
         if have is None:
-            return BlockView(no, size if known is None else known.size, None if known is None else known.md5, Stage.WRITTEN)
+            return BlockView(
+                no, size if known is None else known.size, None if known is None else known.md5, Stage.WRITTEN
+            )
         if known is None or not spans.covers(have, known.offset, known.offset + known.size):
             return BlockView(no, size if known is None else known.size, None, None)
         return BlockView(no, known.size, known.md5, Stage.UPLOADED)
