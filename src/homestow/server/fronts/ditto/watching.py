@@ -1,8 +1,12 @@
 """Watches: several on one stream, each a reader of the same rows, none with a queue of its own.
 
-What was told is remembered when it surely arrived. The protocol has no acknowledgement, so that is: when the client ends or
-begins the watch again (it has what came before), and when the connection has stayed alive for so long that the keep-alive of
-the transport must have noticed a peer that is gone. A client that breaks off sooner is told again; the event_uuid is the same.
+What was told is remembered when it surely arrived. The protocol has no acknowledgement, so that is: when the client ends the
+watch, and when the connection has stayed alive for so long that the keep-alive of the transport must have noticed a peer that is
+gone. A client that breaks off sooner is told again; the event_uuid is the same.
+
+A client that begins an open watch again acknowledges: it says that it is done with everything that came before the `created`
+answer before this one (what came since may have crossed its request on the way). From then on only that counts in this watch, so
+that a client which dies in the middle of acting on an event is told of it again.
 """
 
 import asyncio
@@ -65,11 +69,20 @@ class Wakes:
 
 @dataclass(slots=True)
 class _Watch:
-    """One watch: `position` up to which events were written, and what of it has not surely arrived: (when, position)."""
+    """One watch.
+
+    Attributes:
+        position: up to which events were written.
+        answered: `position` as `created` was last answered.
+        acknowledges: the client says itself what it is done with.
+        written: what has not surely arrived: (when, position).
+    """
 
     name: str
     kinds: frozenset[EventKind]
     position: int
+    answered: int
+    acknowledges: bool = False
     written: deque[tuple[float, int]] = field(default_factory=deque)
     more: bool = True
 
@@ -143,7 +156,8 @@ class WatchStream:
                 await self._answer(self._asked.popleft())
             if self._closed:
                 for watch in self._watches.values():
-                    await self._settle(watch, watch.position)
+                    if not watch.acknowledges:
+                        await self._settle(watch, watch.position)
                 if not self._watches:
                     return
             told = False
@@ -191,7 +205,10 @@ class WatchStream:
         known = self._watches.get(asked.watch_uuid)
         if known is not None:
             known.kinds = kinds
-            await self._settle(known, known.position)
+            known.acknowledges = True
+            known.written.clear()
+            await self._remember(known, known.answered)
+            known.answered = known.position
             await self._say(pb.WatchResponse(watch_uuid=known.name, created=True))
             return
         if len(self._watches) >= MAX_WATCHES:
@@ -202,7 +219,7 @@ class WatchStream:
             return name, position, self._ditto.events.roots(self._caller.who)
 
         name, position, self.roots = await self._desk.border.run(begin)
-        self._watches[name] = _Watch(name, kinds, position)
+        self._watches[name] = _Watch(name, kinds, position, answered=position)
         await self._say(pb.WatchResponse(watch_uuid=name, created=True))
 
     async def _tell(self, watch: _Watch) -> bool:
@@ -221,6 +238,8 @@ class WatchStream:
             self._desk.counts.events += len(batch.events)
         if batch.position > watch.position:
             watch.position = batch.position
+            if watch.acknowledges:
+                return batch.more
             if batch.events:
                 watch.written.append((self._loop.time(), batch.position))
             elif not watch.written:
