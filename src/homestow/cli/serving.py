@@ -13,14 +13,13 @@ from typing import Any
 import click
 
 from homestow.cli.asking import Command, data_option
-from homestow.cli.troubles import TROUBLE, USAGE, Trouble, one_line
+from homestow.cli.troubles import TROUBLE, Trouble, one_line
 
 log = logging.getLogger(__name__)
 
 _M_ARENA_MAX = -8
 _FILES = 65_536
 """Connections and contents that may be open at once, where the system lets us; many give 1024 to whoever does not ask."""
-_LATER = {"grpc": "--grpc"}
 
 
 @click.command(
@@ -36,7 +35,7 @@ _LATER = {"grpc": "--grpc"}
     "--netdrive", metavar="H:P", help="Address of the netdrive front, such as 127.0.0.1:4500.  [default: off]"
 )
 @click.option("--picloud", metavar="H:P", help="Address of the PiCloud front, such as 127.0.0.1:46000.  [default: off]")
-@click.option("--grpc", metavar="H:P", help="Not there yet.")
+@click.option("--grpc", metavar="H:P", help="Address of the Ditto gRPC front, such as 127.0.0.1:50051.  [default: off]")
 @click.option("--public-url", metavar="URL", help="How the server is reached from outside, for links.")
 @click.option("--tls-cert", metavar="FILE", help="Certificate, PEM.")
 @click.option("--tls-key", metavar="FILE", help="Its key, PEM, for its owner's eyes only.")
@@ -51,11 +50,6 @@ def serve(data: Path, until_stdin_closes: bool, **flags: str | bool | None) -> N
     from homestow.server.settings import DataFolder, load
 
     settings = load(DataFolder(data).make().path, os.environ, flags)
-    for name, flag in _LATER.items():
-        if getattr(settings, name) is not None:
-            raise Trouble(
-                f"{flag} is not there yet: this version serves HTTP, netdrive and PiCloud. Leave {name} out.", USAGE
-            )
     log_to_stderr(settings.log_level)
     if settings.log_file is not None:
         log_to_file(Path(settings.log_file))

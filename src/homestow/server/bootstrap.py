@@ -54,7 +54,10 @@ from homestow.values.ids import Epoch
 
 if TYPE_CHECKING:
     from homestow.server.border import Border
+    from homestow.server.fronts.ditto.front import DittoFront
+    from homestow.server.fronts.http.routing import Router
     from homestow.server.fronts.tcp.serving import TcpServer
+    from homestow.server.service.ditto import Ditto
     from homestow.server.service.netdrive import Netdrive
     from homestow.server.service.picloud import Picloud
 
@@ -158,7 +161,10 @@ def _build(folder: DataFolder, settings: Settings, database: Database) -> House:
         core, watched, accounts, account_rows, roots, SqlCopies(database), clock, settings.retention(),
         settings.rescan_minutes * 60.0, settings.watch, None if key is None else key.reveal().encode(),
         read_media=pictures.media.read, data=folder.path,
-        sweeps=[shares.sweep, lambda: drop_orphans(extras), lambda: _sweep_netdrive(database)],
+        sweeps=[
+            shares.sweep, lambda: drop_orphans(extras), lambda: _sweep_netdrive(database),
+            lambda: _sweep_ditto(database, catalogue, clock),
+        ],
     )  # fmt: skip
     services = Services(
         accounts=accounts,
@@ -187,6 +193,31 @@ def _sweep_netdrive(database: Database) -> None:
     from homestow.server.service.netdrive import drop_netdrive_orphans
 
     drop_netdrive_orphans(SqlNetdrive(database), SqlMd5s(database))
+
+
+def _sweep_ditto(database: Database, catalogue: SqlCatalogue, clock: SystemClock) -> None:
+    from homestow.server.adapters.catalogue_sql.ditto import SqlDitto
+    from homestow.server.service.ditto import drop_ditto_orphans
+
+    drop_ditto_orphans(SqlDitto(database), catalogue, clock)
+
+
+def open_ditto(house: House) -> "Ditto":
+    """The use cases of the Ditto services; `close` them before the house is closed.
+
+    Raises:
+        StorageFailed: the keys of its tokens cannot be read or written.
+    """
+    from homestow.server.adapters.catalogue_sql.ditto import SqlDitto
+    from homestow.server.adapters.catalogue_sql.netdrive import SqlMd5s
+    from homestow.server.ditto_keys import open_keys
+    from homestow.server.service.ditto import make_ditto
+
+    database = house.database
+    return make_ditto(
+        house.core, house.services, house.services.roots, SqlAccounts(database), SqlDitto(database), SqlMd5s(database),
+        SystemClock(), open_keys(house.folder.path / "ditto.keys"), house.settings.public_url or "homestow",
+    )  # fmt: skip
 
 
 def open_netdrive(house: House) -> "Netdrive":
@@ -352,11 +383,16 @@ class Server:
         lanes = first_of(SmallContents(bench), SmallThumbs(desk))
         server = HttpServer(router, proxies=settings.trusted_proxies, express=lanes, taker=SmallPuts(bench))
         others: list[TcpServed] = []
+        ditto = None
         try:
             line: dict[str, object] = {"ready": True, "http": (await server.listen_tcp(host, port, tls=tls)).url}
             others += tcp_fronts(house, border, pem)
             for front in others:
                 line[front.name] = (await front.server.listen(*front.address)).shown
+            if settings.grpc is not None:
+                ditto = ditto_front(house, border, router, secure=pem is not None)
+                address = _checked_address("grpc", settings.grpc, settings, pem is None)
+                line["grpc"] = (await ditto.front.listen(*address, pem)).shown
             await server.listen_unix(house.folder.socket)
             house.keeping.start()
             house.listing.start()
@@ -370,10 +406,34 @@ class Server:
             for halt in (house.keeping.stop, house.pictures.idle.stop, *(front.halt for front in others)):
                 await loop.run_in_executor(None, halt)
             feed.close()
-            await asyncio.gather(server.close(), *(front.server.close() for front in others))
+            closing = [server.close(), *(front.server.close() for front in others)]
+            await asyncio.gather(*closing, *([] if ditto is None else [ditto.front.close()]))
             await loop.run_in_executor(None, border.close)
             for front in others:
                 front.end()
+            if ditto is not None:
+                ditto.use.close()
+
+
+@dataclass(frozen=True, slots=True)
+class DittoServed:
+    """The gRPC front and its use cases, which are closed after it."""
+
+    front: "DittoFront"
+    use: "Ditto"
+
+
+def ditto_front(house: House, border: "Border", router: "Router", *, secure: bool) -> DittoServed:
+    """The gRPC front, and what of it the HTTP address answers. Raises as `open_ditto`."""
+    from homestow.server.fronts.ditto.binding import DittoDesk, Rates
+    from homestow.server.fronts.ditto.front import DittoFront
+    from homestow.server.fronts.ditto.http import add_routes
+
+    use = open_ditto(house)
+    desk = DittoDesk(use, border, Rates(use.clock.monotonic), secure=secure, plain=house.settings.allow_plain)
+    front = DittoFront(desk, house.core.changes.subscribe, reflect=house.settings.grpc_reflection)
+    add_routes(router, desk, front.wakes)
+    return DittoServed(front, use)
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         share_limit, share_seconds: how many links made by isync calls live at once, and how long one lives unused.
         online_limit, online_seconds: how many isync sessions live at once, and how long one lives unused.
         netdrive_open_root: name of the root that netdrive clients of the first phase, which have no login, read and write.
+        grpc_reflection: whether anybody may ask the gRPC front what it offers, not only those with a login.
         picloud_inbox_root: name of the root that takes files of PiCloud clients that are not logged in.
         picloud_current_user: PiCloud clients that are not logged in count as whoever logged in last, from wherever.
         picloud_login_seconds: how long a PiCloud client's address stays logged in unused.
@@ -82,6 +83,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     netdrive: str | None = None
     picloud: str | None = None
     grpc: str | None = None
+    grpc_reflection: bool = False
     public_url: str | None = None
     tls_cert: str | None = None
     tls_key: str | None = None
@@ -144,7 +146,9 @@ _RANGES = {
         ("share_seconds", "online_seconds", "picloud_login_seconds"), "a whole number of seconds from 1 to 315360000"
     ),
     "trusted_proxies": 'a list of addresses such as ["192.168.1.2"]',
-    **dict.fromkeys(("allow_plain", "signup", "watch", "access_log", "picloud_current_user"), "true or false"),
+    **dict.fromkeys(
+        ("allow_plain", "grpc_reflection", "signup", "watch", "access_log", "picloud_current_user"), "true or false"
+    ),
     **dict.fromkeys(("versions_all_days", "versions_daily_days", "trash_days"), "a whole number from 0 to 36500"),
 }
 

@@ -14,6 +14,8 @@ itself. Orders and their arguments (`?`: may be left out):
     scan.start {items}    scan.state {}    scan.stop {}
     verify {quick?}    repair {}    backup {target}    status {}
 
+Those of the Ditto services are `service.admin_ditto`'s.
+
 `items` is the scan configuration as JSON with absolute paths, see `scan_items`. A PATH is ROOTNAME/inner/path. `restore` is
 no order: it happens while no server runs (`service.restore`).
 """
@@ -30,6 +32,7 @@ from homestow.server.ports.catalogue import NodeRow
 from homestow.server.ports.roots import Root, RootState
 from homestow.server.rules.access import Principal, Rights
 from homestow.server.service.accounts import Accounts
+from homestow.server.service.admin_args import Args, Orders, outcome
 from homestow.server.service.backup import Backup, Done
 from homestow.server.service.backup_pruning import Pruned
 from homestow.server.service.core import Core
@@ -57,54 +60,6 @@ _MOST_TOLD = 1000
 log = logging.getLogger(__name__)
 
 
-class _Args:
-    """An order's arguments, each read once with its type."""
-
-    def __init__(self, order: Order) -> None:
-        self._order = order
-
-    def text(self, name: str) -> str:
-        """Text that must be there."""
-        value = self._order.args.get(name)
-        if not isinstance(value, str) or not value:
-            raise BadRequest(f"{self._order.name} needs {name!r} as text.")
-        return value
-
-    def maybe_text(self, name: str) -> str | None:
-        """Text or nothing."""
-        return self.text(name) if self._order.args.get(name) is not None else None
-
-    def flag(self, name: str) -> bool:
-        """Yes or no; no when it is left out."""
-        value = self._order.args.get(name, False)
-        if not isinstance(value, bool):
-            raise BadRequest(f"{self._order.name} takes {name!r} as true or false.")
-        return value
-
-    def number(self, name: str) -> int:
-        """A whole number, 0 or more."""
-        value = self.maybe_number(name)
-        if value is None:
-            raise BadRequest(f"{self._order.name} needs {name!r} as a whole number.")
-        return value
-
-    def maybe_number(self, name: str) -> int | None:
-        """A whole number, 0 or more, or nothing."""
-        value = self._order.args.get(name)
-        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 62):
-            raise BadRequest(f"{self._order.name} takes {name!r} as a whole number, 0 or more.")
-        return value
-
-    def texts(self, name: str) -> list[str]:
-        """A list of texts, empty when it is left out."""
-        value = self._order.args.get(name)
-        if value is None:
-            return []
-        if not isinstance(value, list):
-            raise BadRequest(f"{self._order.name} takes {name!r} as a list of texts.")
-        return value
-
-
 class Admin:
     """Carries out orders."""
 
@@ -119,7 +74,7 @@ class Admin:
         self._verify = verify
         self._backup = backup
         self._scanning = scanning
-        self._orders: dict[str, Callable[[_Args], Outcome]] = {
+        self._orders: dict[str, Callable[[Args], Outcome]] = {
             "user.add": self._user_add, "user.passwd": self._user_passwd, "user.list": self._user_list,
             "user.remove": self._user_remove, "user.quota": self._user_quota,
             "root.add": self._root_add, "root.member": self._root_member, "root.list": self._root_list,
@@ -130,6 +85,10 @@ class Admin:
             "versions.list": self._versions_list, "versions.restore": self._versions_restore,
             "verify": self._run_verify, "repair": self._run_repair, "backup": self._run_backup, "status": self._status,
         }  # fmt: skip
+
+    def include(self, orders: Orders) -> None:
+        """Carry out these orders too; before the first one is given."""
+        self._orders.update(orders)
 
     def run(self, order: Order, who: Principal = OPERATOR) -> Outcome:
         """Carry out an order.
@@ -150,26 +109,26 @@ class Admin:
         if order.name in _HERE_ONLY and not who.operator:
             raise Forbidden("This is done on the server's machine itself, with the homestow command.")
         log.info("order", extra={"order": order.name, "by": who.name or "operator"})
-        return carry_out(_Args(order))
+        return carry_out(Args(order))
 
     # --- users ----------------------------------------------------------------------------------------------------
 
-    def _user_add(self, args: _Args) -> Outcome:
+    def _user_add(self, args: Args) -> Outcome:
         account = self._accounts.add(args.text("name"), args.text("password"), args.flag("admin"))
         if args.flag("no_root"):
-            return _outcome([f"{account.name}: the account is made."], {"user": account.name, "root": None})
+            return outcome([f"{account.name}: the account is made."], {"user": account.name, "root": None})
         root = self._roots.own(account)
-        return _outcome(
+        return outcome(
             [f"{account.name}: the account is made; its own root {root.name} lies in {root.folder}."],
             {"user": account.name, "root": root.name, "folder": root.folder},
         )
 
-    def _user_passwd(self, args: _Args) -> Outcome:
+    def _user_passwd(self, args: Args) -> Outcome:
         name = args.text("name")
         self._accounts.set_password(name, args.text("password"))
-        return _outcome([f"{name}: the password is set; all devices are logged out."], {"user": name})
+        return outcome([f"{name}: the password is set; all devices are logged out."], {"user": name})
 
-    def _user_list(self, args: _Args) -> Outcome:
+    def _user_list(self, args: Args) -> Outcome:
         lines: list[str] = []
         data: list[dict[str, object]] = []
         for account in self._accounts.all():
@@ -177,9 +136,9 @@ class Admin:
             room = f"{_size(used)} of {_size(quota)}" if quota is not None else _size(used)
             lines.append(f"{account.name}{'  admin' if account.admin else ''}  {room}")
             data.append({"name": account.name, "admin": account.admin, "used": used, "quota": quota})
-        return _outcome(lines or ["No users; make one with `homestow user add NAME`."], data)
+        return outcome(lines or ["No users; make one with `homestow user add NAME`."], data)
 
-    def _user_remove(self, args: _Args) -> Outcome:
+    def _user_remove(self, args: Args) -> Outcome:
         account = self._accounts.named(args.text("name"))
         left = self._roots.leave(account.id)
         self._accounts.remove(account.name)
@@ -191,39 +150,39 @@ class Admin:
             "it off the server; neither deletes a file."
             for root in left
         ]
-        return _outcome(lines, {"user": account.name, "roots": [root.name for root in left]})
+        return outcome(lines, {"user": account.name, "roots": [root.name for root in left]})
 
-    def _user_quota(self, args: _Args) -> Outcome:
+    def _user_quota(self, args: Args) -> Outcome:
         name, quota = args.text("name"), args.maybe_number("bytes")
         self._accounts.set_quota(name, quota)
         self._roots.forget_cached()
-        return _outcome([f"{name}: {_quota(quota)}."], {"user": name, "quota": quota})
+        return outcome([f"{name}: {_quota(quota)}."], {"user": name, "quota": quota})
 
     # --- roots ----------------------------------------------------------------------------------------------------
 
-    def _root_add(self, args: _Args) -> Outcome:
+    def _root_add(self, args: Args) -> Outcome:
         members = [_member(text) for text in args.texts("members")]
         root = self._roots.add(args.text("name"), args.text("path"), members)
         found = self._outside.rescan(root.id)
         inside = counted(found.seen, "file or folder", "files and folders")
         lines = [f"{root.name}: {root.folder} is shared; {inside} in it, nothing copied or changed."]
-        return _outcome(
+        return outcome(
             lines + [f"left out: {line}" for line in found.skipped],
             {"root": root.name, "id": root.id, "nodes": found.new, "skipped": found.skipped},
         )
 
-    def _root_member(self, args: _Args) -> Outcome:
+    def _root_member(self, args: Args) -> Outcome:
         root, account = self._roots.named(args.text("name")), self._accounts.named(args.text("user"))
         rights = _rights(args.text("rights"))
         self._roots.give(root.id, account.id, rights)
-        return _outcome(
+        return outcome(
             [
                 f"{root.name}: {account.name} has {'no rights' if rights is Rights.NONE else f'the right to {rights.word}'}."
             ],
             {"root": root.name, "user": account.name, "rights": rights.word},
         )
 
-    def _root_list(self, args: _Args) -> Outcome:
+    def _root_list(self, args: Args) -> Outcome:
         lines: list[str] = []
         data: list[dict[str, object]] = []
         for root in self._roots.all():
@@ -241,11 +200,11 @@ class Admin:
                 "name": root.name, "id": root.id, "folder": root.folder, "members": members, "state": root.state.value,
                 "files": usage.files, "live": usage.live, "kept": usage.kept, "quota": root.quota, "held": held,
             })  # fmt: skip
-        return _outcome(lines or ["No roots."], data)
+        return outcome(lines or ["No roots."], data)
 
-    def _root_remove(self, args: _Args) -> Outcome:
+    def _root_remove(self, args: Args) -> Outcome:
         root = self._roots.remove(args.text("name"))
-        return _outcome(
+        return outcome(
             [
                 f"{root.name}: off the server; its files stay in {root.folder}.",
                 f"`homestow root add {root.name!r} {root.folder!r}` brings it back with its trash and versions.",
@@ -253,12 +212,12 @@ class Admin:
             {"root": root.name, "folder": root.folder},
         )
 
-    def _root_quota(self, args: _Args) -> Outcome:
+    def _root_quota(self, args: Args) -> Outcome:
         name, quota = args.text("name"), args.maybe_number("bytes")
         self._roots.set_quota(name, quota)
-        return _outcome([f"{name}: {_quota(quota)}."], {"root": name, "quota": quota})
+        return outcome([f"{name}: {_quota(quota)}."], {"root": name, "quota": quota})
 
-    def _root_scan(self, args: _Args) -> Outcome:
+    def _root_scan(self, args: Args) -> Outcome:
         lines: list[str] = []
         data: dict[str, object] = {}
         name, accepted = args.maybe_text("name"), args.flag("accept_deletes")
@@ -280,26 +239,26 @@ class Admin:
                 "new": found.new, "edited": found.edited, "moved": found.moved, "gone": found.gone, "away": found.away,
                 "held": found.held,
             }  # fmt: skip
-        return _outcome(lines, data)
+        return outcome(lines, data)
 
-    def _root_trust(self, args: _Args) -> Outcome:
+    def _root_trust(self, args: Args) -> Outcome:
         """The disk of a root failed to keep what was written, and somebody looked at it."""
         root = self._roots.named(args.text("name"))
         self._roots.reopen(root.id)
         self._core.uploads.doubt(root.id)
         self._core.committer.trust_again(root.id)
-        return _outcome(
+        return outcome(
             [f"{root.name}: takes changes again; `homestow verify` reads whether what it holds is whole."],
             {"root": root.name},
         )
 
     # --- scanning -------------------------------------------------------------------------------------------------
 
-    def _scan_start(self, args: _Args) -> Outcome:
+    def _scan_start(self, args: Args) -> Outcome:
         self._scanning.start(scan_items(args.text("items")))
-        return _outcome([], {})
+        return outcome([], {})
 
-    def _scan_state(self, args: _Args) -> Outcome:
+    def _scan_state(self, args: Args) -> Outcome:
         """How far the latest scan is, told when it ended or a moment went by."""
         running = self._scanning.latest()
         if running is None:
@@ -308,18 +267,18 @@ class Admin:
         ended = running.ended.is_set()
         if ended and running.error is not None:
             raise running.error
-        return _outcome(
+        return outcome(
             [], {"ended": ended, "step": asdict(running.step), "result": asdict(running.result) if ended else None}
         )
 
-    def _scan_stop(self, args: _Args) -> Outcome:
+    def _scan_stop(self, args: Args) -> Outcome:
         if (running := self._scanning.latest()) is not None:
             running.stopping.set()
-        return _outcome([], {})
+        return outcome([], {})
 
     # --- trash and versions ---------------------------------------------------------------------------------------
 
-    def _trash_list(self, args: _Args) -> Outcome:
+    def _trash_list(self, args: Args) -> Outcome:
         lines: list[str] = []
         data: list[dict[str, object]] = []
         for root in self._chosen(args.maybe_text("root")):
@@ -330,25 +289,25 @@ class Admin:
                     path = "/".join((root.name, *item.path))
                     lines.append(f"{_when(item.deleted_ns)}  {_size(item.node.size)}  {path}")
                     data.append({"node": item.node.id, "path": path, "deleted_ns": item.deleted_ns})
-        return _outcome(lines or ["The trash is empty."], data)
+        return outcome(lines or ["The trash is empty."], data)
 
-    def _trash_restore(self, args: _Args) -> Outcome:
+    def _trash_restore(self, args: Args) -> Outcome:
         node = args.maybe_number("node")
         if node is None:
             node = self._trashed_at(args.text("path"))
         back = self._core.trashcan.restore(OPERATOR, NodeId(node))
         path = self._path(back.id)
-        return _outcome([f"{path} is back."], {"node": back.id, "path": path})
+        return outcome([f"{path} is back."], {"node": back.id, "path": path})
 
-    def _trash_empty(self, args: _Args) -> Outcome:
+    def _trash_empty(self, args: Args) -> Outcome:
         removed = sum(
             self._core.trashcan.empty_trash(OPERATOR, root.id)
             for root in self._chosen(args.maybe_text("root"))
             if root.state is RootState.PRESENT
         )
-        return _outcome([f"{counted(removed, 'thing')} removed for good."], {"removed": removed})
+        return outcome([f"{counted(removed, 'thing')} removed for good."], {"removed": removed})
 
-    def _versions_list(self, args: _Args) -> Outcome:
+    def _versions_list(self, args: Args) -> Outcome:
         path = args.text("path")
         node, versions = self._core.trashcan.versions(OPERATOR, self._node_at(path))
         lines = [f"{node.rev}  {_when(node.mtime_ns)}  {_size(node.size)}  present"]
@@ -357,31 +316,31 @@ class Admin:
         ]
         data = [{"rev": node.rev, "size": node.size, "mtime_ns": node.mtime_ns, "current": True}]
         data += [{"rev": one.rev, "size": one.size, "mtime_ns": one.mtime_ns, "current": False} for one in versions]
-        return _outcome(lines, data)
+        return outcome(lines, data)
 
-    def _versions_restore(self, args: _Args) -> Outcome:
+    def _versions_restore(self, args: Args) -> Outcome:
         path, rev = args.text("path"), args.number("rev")
         node = self._core.trashcan.restore_version(OPERATOR, self._node_at(path), rev)
-        return _outcome(
+        return outcome(
             [f"{path} has the content of version {rev} again; what it had is kept as a version."],
             {"node": node.id, "rev": node.rev},
         )
 
     # --- the whole store ------------------------------------------------------------------------------------------
 
-    def _run_verify(self, args: _Args) -> Outcome:
+    def _run_verify(self, args: Args) -> Outcome:
         report = self._verify.run(quick=args.flag("quick"))
-        return _outcome(report.lines(), report.data())
+        return outcome(report.lines(), report.data())
 
-    def _run_repair(self, args: _Args) -> Outcome:
+    def _run_repair(self, args: Args) -> Outcome:
         report = self._verify.repair()
-        return _outcome(report.lines(), report.data())
+        return outcome(report.lines(), report.data())
 
-    def _run_backup(self, args: _Args) -> Outcome:
+    def _run_backup(self, args: Args) -> Outcome:
         done = self._backup.run(Path(args.text("target")), args.maybe_number("keep"))
-        return _outcome(_backed_up(done), _backup_data(done))
+        return outcome(_backed_up(done), _backup_data(done))
 
-    def _status(self, args: _Args) -> Outcome:
+    def _status(self, args: Args) -> Outcome:
         roots = self._roots.all()
         usage = self._core.catalogue.usage([root.id for root in roots])
         trouble = {
@@ -401,7 +360,7 @@ class Admin:
             "epoch": self._core.catalogue.epoch(), "change": self._core.catalogue.last(), "roots": len(roots),
             "files": files, "size": size, "trouble": list(trouble.values()),
         }  # fmt: skip
-        return _outcome(lines + list(trouble.values()), data)
+        return outcome(lines + list(trouble.values()), data)
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
@@ -467,10 +426,6 @@ def scan_items(text: str) -> list[Item]:
         Item(item.paths, [Person(one.name, one.password) for one in item.people], item.merge, item.known_only)
         for item in given
     ]
-
-
-def _outcome(lines: Sequence[str], data: object) -> Outcome:
-    return Outcome(lines=list(lines), data=msgspec.Raw(msgspec.json.encode(data)))
 
 
 def _held(root: Root, missing: int) -> str:

@@ -9,8 +9,9 @@ import hashlib
 import hmac
 import logging
 import secrets
+import threading
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -20,7 +21,7 @@ from homestow.server.ports.ditto import Client, DittoRows, Login
 from homestow.server.rules.access import Principal
 from homestow.server.rules.passwords import device_name
 from homestow.server.service.accounts import Accounts
-from homestow.server.service.ditto_tokens import Claims, Key, read, sign
+from homestow.server.service.ditto_tokens import Claims, Key, read, rotated, sign
 from homestow.values.errors import BadRequest, Busy, LoginFailed, LoginNeeded, NotFound
 
 ACCESS_S: Final = 3600
@@ -80,10 +81,19 @@ class DittoAuth:
         self._clock = clock
         self._keys = list(keys)
         self._issuer = issuer
+        self._rotating = threading.Lock()
 
     def use_keys(self, keys: Sequence[Key]) -> None:
         """Other keys, the newest last; tokens whose key is not among them end."""
         self._keys = list(keys)
+
+    def rotate(self, save: Callable[[Sequence[Key]], None]) -> Key:
+        """A new key, which signs from now on; it counts when `save` has put the keys where the next start finds them."""
+        with self._rotating:
+            keys = rotated(self._keys)
+            save(keys)
+            self._keys = keys
+        return keys[-1]
 
     # --- logins -------------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from grpc_health.v1 import health_pb2
 from grpc_health.v1._async import HealthServicer
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from grpc_reflection.v1alpha import reflection
-from grpc_reflection.v1alpha.reflection_pb2 import DESCRIPTOR as REFLECTION
+from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest, ServerReflectionResponse
 
 from homestow.server.fronts.ditto.binding import Context, DittoDesk
 from homestow.server.fronts.ditto.services import unary_handlers
@@ -127,16 +127,13 @@ class DittoFront:
                     await self.desk.border.run(self.desk.caller, context)
             except CloudError as error:
                 await self.desk.abort("ServerReflectionInfo", context, error)
-            async for answer in servicer.ServerReflectionInfo(requests, context):
+            async for answer in servicer.ServerReflectionInfo(requests, context):  # type: ignore[attr-defined]  # it is a generator
                 yield answer
 
-        messages = REFLECTION.message_types_by_name
-        asks, answers = (
-            messages["ServerReflectionRequest"]._concrete_class,
-            messages["ServerReflectionResponse"]._concrete_class,
-        )
         handler = grpc.stream_stream_rpc_method_handler(
-            tell, request_deserializer=asks.FromString, response_serializer=answers.SerializeToString
+            tell,
+            request_deserializer=ServerReflectionRequest.FromString,
+            response_serializer=ServerReflectionResponse.SerializeToString,
         )
         return {f"/{reflection.SERVICE_NAME}/ServerReflectionInfo": handler}
 

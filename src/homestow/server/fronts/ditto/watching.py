@@ -90,12 +90,22 @@ class _Watch:
 class WatchStream:
     """One stream of one login. `ask` for each request, `run` to its end; on the loop."""
 
-    def __init__(self, desk: DittoDesk, wakes: Wakes, caller: Caller, still: Callable[[], Caller], say: Say) -> None:
+    def __init__(
+        self,
+        desk: DittoDesk,
+        wakes: Wakes,
+        caller: Caller,
+        still: Callable[[], Caller],
+        say: Say,
+        arrived_s: float = ARRIVED_S,
+    ) -> None:
         """Make it.
 
         Args:
             still: gives the caller again, or raises when the login has ended; called in a worker.
+            arrived_s: after so long on a living connection what was written has arrived.
         """
+        self._arrived_s = arrived_s
         self.wake = asyncio.Event()
         self.roots: frozenset[RootId] = frozenset()
         self._desk = desk
@@ -169,7 +179,7 @@ class WatchStream:
     async def _rest(self) -> None:
         """Wait for a change, a request, or that something has surely arrived."""
         due = [watch.written[0][0] for watch in self._watches.values() if watch.written]
-        until = min([when + ARRIVED_S - self._loop.time() for when in due], default=CHECK_S)
+        until = min([when + self._arrived_s - self._loop.time() for when in due], default=CHECK_S)
         try:
             async with asyncio.timeout(max(min(until, CHECK_S), 0.01)):
                 await self.wake.wait()
@@ -180,7 +190,7 @@ class WatchStream:
                 watch.more = True
 
     async def _arrived(self) -> None:
-        before = self._loop.time() - ARRIVED_S
+        before = self._loop.time() - self._arrived_s
         for watch in self._watches.values():
             position = None
             while watch.written and watch.written[0][0] <= before:
@@ -243,7 +253,7 @@ class WatchStream:
             if batch.events:
                 watch.written.append((self._loop.time(), batch.position))
             elif not watch.written:
-                watch.written.append((self._loop.time() - ARRIVED_S, batch.position))
+                watch.written.append((self._loop.time() - self._arrived_s, batch.position))
         return batch.more
 
     async def _settle(self, watch: _Watch, position: int) -> None:
