@@ -21,7 +21,7 @@ no order: it happens while no server runs (`service.restore`).
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path

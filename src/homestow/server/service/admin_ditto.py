@@ -19,6 +19,8 @@ from homestow.values.errors import BadRequest, NotFound
 from homestow.values.words import counted
 from homestow.wire.api import Outcome
 
+_LATER = "Devices that are away get to know when they come back."
+
 
 class DittoOrders:
     """Carries out orders around clients, their keys, and what devices are asked to upload."""
@@ -87,7 +89,7 @@ class DittoOrders:
             block = args.number("block")
             self._request_block(file, block, user)
             return outcome(
-                [f"Block {block} of {file} is asked for; devices that are away get to know when they come back."],
+                [f"Block {block} of {file} is asked for.", _LATER],
                 {"file": file, "block": block},
             )
         name = args.text("user")
@@ -95,8 +97,8 @@ class DittoOrders:
         events.want_files(self._accounts.named(name).id, start, end)
         return outcome(
             [
-                f"{name}: the files from {_when(start)} to {_when(end)} (UTC) are asked for; devices that are away get to know "
-                "when they come back."
+                f"{name}: the files from {_when(start)} to {_when(end)} (UTC) are asked for.",
+                _LATER,
             ],
             {"user": name, "start_ns": start, "end_ns": end},
         )

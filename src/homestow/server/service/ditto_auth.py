@@ -83,10 +83,6 @@ class DittoAuth:
         self._issuer = issuer
         self._rotating = threading.Lock()
 
-    def use_keys(self, keys: Sequence[Key]) -> None:
-        """Other keys, the newest last; tokens whose key is not among them end."""
-        self._keys = list(keys)
-
     def rotate(self, save: Callable[[Sequence[Key]], None]) -> Key:
         """A new key, which signs from now on; it counts when `save` has put the keys where the next start finds them."""
         with self._rotating:
