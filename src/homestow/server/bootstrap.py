@@ -9,7 +9,8 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -36,6 +37,7 @@ from homestow.server.ports.copies import Copy
 from homestow.server.ports.listing import Listing
 from homestow.server.rules.media_kinds import kind_of
 from homestow.server.service.accounts import Accounts
+from homestow.server.service.admin_ditto import DittoOrders
 from homestow.server.service.committer import Committer
 from homestow.server.service.core import Core, make_core
 from homestow.server.service.hashing import Hashing
@@ -58,10 +60,13 @@ if TYPE_CHECKING:
     from homestow.server.fronts.http.routing import Router
     from homestow.server.fronts.tcp.serving import TcpServer
     from homestow.server.service.ditto import Ditto
+    from homestow.server.service.ditto_tokens import Key
     from homestow.server.service.netdrive import Netdrive
     from homestow.server.service.picloud import Picloud
 
 log = logging.getLogger(__name__)
+
+DITTO_KEYS = "ditto.keys"
 
 _FILES_OF_A_CLIENT = 4
 """So many open files are counted for each TCP client that may be there: its connection, a content, and room for all others."""
@@ -80,6 +85,30 @@ class House:
     isync: Isync
     listing: ListingService
     pictures: MediaParts
+    ditto: "DittoUse"
+
+
+class DittoUse:
+    """The use cases of the Ditto services, made when somebody is to use them: a front, or an order of the owner."""
+
+    def __init__(self, make: "Callable[[], Ditto]") -> None:
+        self._make = make
+        self._made: Ditto | None = None
+        self._lock = threading.Lock()
+
+    def get(self) -> "Ditto":
+        """The same for everybody. Raises as `open_ditto`."""
+        with self._lock:
+            if self._made is None:
+                self._made = self._make()
+            return self._made
+
+    def close(self) -> None:
+        """End them; harmless when there are none."""
+        with self._lock:
+            made, self._made = self._made, None
+        if made is not None:
+            made.close()
 
 
 def own_roots(folder: DataFolder, settings: Settings) -> Path:
@@ -121,6 +150,7 @@ def open_house(data: Path, settings: Settings) -> Iterator[House]:
                 yield house
             finally:
                 house.pictures.idle.stop()
+                house.ditto.close()
                 house.core.close()
                 house.services.roots.close()
                 house.listing.stop()
@@ -185,7 +215,11 @@ def _build(folder: DataFolder, settings: Settings, database: Database) -> House:
     listing = _listing(folder, database, core)
     rows = IsyncRows(account_rows, extras, extras, SqlSessions(database), SqlMedia(database), listing)
     isync = make_isync(core, services, rows, clock, most=settings.online_limit, idle_s=settings.online_seconds)
-    return House(folder, settings, database, core, services, keeping, isync, listing, pictures)
+    ditto = DittoUse(lambda: open_ditto(house))
+    keys = folder.path / DITTO_KEYS
+    keeping.admin.include(DittoOrders(ditto.get, accounts, lambda found: _save_keys(keys, found)).orders())
+    house = House(folder, settings, database, core, services, keeping, isync, listing, pictures, ditto)
+    return house
 
 
 def _sweep_netdrive(database: Database) -> None:
@@ -203,7 +237,7 @@ def _sweep_ditto(database: Database, catalogue: SqlCatalogue, clock: SystemClock
 
 
 def open_ditto(house: House) -> "Ditto":
-    """The use cases of the Ditto services; `close` them before the house is closed.
+    """New use cases of the Ditto services; there is one of them at a time, see `House.ditto`.
 
     Raises:
         StorageFailed: the keys of its tokens cannot be read or written.
@@ -216,8 +250,14 @@ def open_ditto(house: House) -> "Ditto":
     database = house.database
     return make_ditto(
         house.core, house.services, house.services.roots, SqlAccounts(database), SqlDitto(database), SqlMd5s(database),
-        SystemClock(), open_keys(house.folder.path / "ditto.keys"), house.settings.public_url or "homestow",
+        SystemClock(), open_keys(house.folder.path / DITTO_KEYS), house.settings.public_url or "homestow",
     )  # fmt: skip
+
+
+def _save_keys(path: Path, keys: Sequence["Key"]) -> None:
+    from homestow.server.ditto_keys import save_keys
+
+    save_keys(path, keys)
 
 
 def open_netdrive(house: House) -> "Netdrive":
@@ -412,7 +452,7 @@ class Server:
             for front in others:
                 front.end()
             if ditto is not None:
-                ditto.use.close()
+                house.ditto.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -429,7 +469,7 @@ def ditto_front(house: House, border: "Border", router: "Router", *, secure: boo
     from homestow.server.fronts.ditto.front import DittoFront
     from homestow.server.fronts.ditto.http import add_routes
 
-    use = open_ditto(house)
+    use = house.ditto.get()
     desk = DittoDesk(use, border, Rates(use.clock.monotonic), secure=secure, plain=house.settings.allow_plain)
     front = DittoFront(desk, house.core.changes.subscribe, reflect=house.settings.grpc_reflection)
     add_routes(router, desk, front.wakes)

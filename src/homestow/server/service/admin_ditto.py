@@ -10,14 +10,17 @@ it is need not be told when a `file` (uuid) is named.
 import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from homestow.server.service.accounts import Accounts
 from homestow.server.service.admin_args import Args, Orders, outcome
-from homestow.server.service.ditto import Ditto
-from homestow.server.service.ditto_tokens import Key
 from homestow.values.errors import BadRequest, NotFound
 from homestow.values.words import counted
 from homestow.wire.api import Outcome
+
+if TYPE_CHECKING:
+    from homestow.server.service.ditto import Ditto
+    from homestow.server.service.ditto_tokens import Key
 
 _LATER = "Devices that are away get to know when they come back."
 
@@ -26,7 +29,7 @@ class DittoOrders:
     """Carries out orders around clients, their keys, and what devices are asked to upload."""
 
     def __init__(
-        self, ditto: Callable[[], Ditto], accounts: Accounts, save_keys: Callable[[Sequence[Key]], None]
+        self, ditto: "Callable[[], Ditto]", accounts: Accounts, save_keys: "Callable[[Sequence[Key]], None]"
     ) -> None:
         """Make it.
 
