@@ -219,6 +219,6 @@ def _requests(body: bytes) -> list[pb.WatchRequest]:
                 found.append(Parse(line, pb.WatchRequest()))
             except (ParseError, UnicodeDecodeError, RecursionError) as error:
                 raise BadRequest("Each line of the body is a WatchRequest as JSON.") from error
-    if not found:
+    if not found or any(each.WhichOneof("request_union") is None for each in found):
         raise BadRequest('Say what to watch: {"create_request":{"watch_uuid":"…"}}.')
     return found
