@@ -47,7 +47,7 @@ class Phone:
         self.token = token
         self.bare = bare
 
-    def metadata(self) -> Sequence[tuple[str, str]]:
+    def metadata(self) -> tuple[tuple[str, str | bytes], ...]:
         """What goes with a call."""
         return () if self.token is None else ((calls.AUTHORIZATION, f"{calls.BEARER} {self.token}"),)
 
