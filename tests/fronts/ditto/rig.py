@@ -233,6 +233,7 @@ def open_rig(place: Path, settings: Settings | None = None) -> Iterator[Rig]:
             served = ditto_front(house, border, router, secure=False)
             http = HttpServer(router)
             url = (await http.listen_tcp("127.0.0.1", 0)).url
+            await http.listen_unix(house.folder.socket)
             address = await served.front.listen("127.0.0.1", 0)
             return served, address.shown, url, http
 

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
@@ -234,3 +235,20 @@ def test_watching_needs_a_login_and_sense(rig: Rig) -> None:
     token = f"Bearer {rig.login().access_token}"
     for body in ("", "nonsense", "[]", '{"create_request":{"watches":["NONE_SUCH"]}}'):
         assert Http(rig).post("/v1alpha/watch", body, Authorization=token).status == 400
+
+
+def test_metrics_are_the_owners(rig: Rig) -> None:
+    """On the local socket alone."""
+    rig.anna().put("a", b"xy", 1)
+    connection = http.client.HTTPConnection("localhost", timeout=20)
+    connection.sock = socket.socket(socket.AF_UNIX)
+    connection.sock.connect(str(rig.house.folder.socket))
+    rig.closing.append(connection.close)
+    connection.request("GET", "/metrics")
+    told = connection.getresponse().read().decode()
+    assert 'homestow_ditto_calls_total{method="UploadFileBlock",status="OK"} 2\n' in told
+    assert "homestow_ditto_block_bytes_total 2\n" in told
+    web = Http(rig)
+    web.connection.request("GET", "/metrics")
+    web.answers.append(web.connection.getresponse())
+    assert web.answers[0].status == 404

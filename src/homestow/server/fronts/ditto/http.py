@@ -14,6 +14,7 @@ from homestow.server.border import Lane
 from homestow.server.fronts.ditto.binding import DittoDesk
 from homestow.server.fronts.ditto.watching import Wakes, WatchStream
 from homestow.server.fronts.http.connection import Request
+from homestow.server.fronts.http.problems import HttpProblem
 from homestow.server.fronts.http.receiving import read_body
 from homestow.server.fronts.http.routing import Router
 from homestow.server.service.ditto_auth import Caller, Tokens
@@ -24,6 +25,8 @@ from homestow.wire.ditto import ditto_pb2 as pb
 OAUTH: Final = "/v2/oauth"
 REVOKE: Final = "/v2/oauth/revoke"
 WATCH: Final = "/v1alpha/watch"
+METRICS: Final = "/metrics"
+"""Answers the owner of the machine on the local socket, and nobody else."""
 
 MAX_BODY: Final = 64 * 1024
 ARRIVED_S: Final = 90.0
@@ -51,6 +54,12 @@ def add_routes(router: Router, desk: DittoDesk, wakes: Wakes) -> None:
     async def watch(request: Request) -> web.StreamResponse:
         return await _watch(desk, wakes, request)
 
+    async def metrics(request: Request) -> web.StreamResponse:
+        if not request.operator:
+            raise HttpProblem(404, "not-found", "There is nothing here.")
+        return web.Response(text=desk.counts.text(), headers={"Content-Type": "text/plain; version=0.0.4"})
+
+    router.add("GET", METRICS, metrics)
     router.add("POST", OAUTH, oauth)
     router.add("POST", REVOKE, revoke)
     router.add("POST", WATCH, watch)
