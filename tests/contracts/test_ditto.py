@@ -182,8 +182,8 @@ class DittoContract:
         rows = world.rows
         anna = world.account("anna").id
         assert rows.position(anna, "box", "w") is None
-        rows.set_position(anna, "box", "w", 5, NOW)
-        rows.set_position(anna, "box", "w", 3, NOW)
+        rows.set_positions([(anna, "box", "w", 5)], NOW)
+        rows.set_positions([(anna, "box", "w", 3)], NOW)
         assert rows.position(anna, "box", "w") == 5
         assert rows.position(anna, "box", "other") is None
         assert rows.position(anna, "other", "w") is None
@@ -197,8 +197,8 @@ class DittoContract:
         rows.save_block(file.number, Block(0, 4, 0, b"b" * 16))
         for number, account in ((1, anna), (2, anna), (3, ben)):
             rows.add_event(Event(number, account.id, EventKind.WANTED, b"", 0, 0, b"", 1, 2, NOW))
-        rows.set_position(anna.id, CLIENT.id, "old", 1, NOW)
-        rows.set_position(anna.id, CLIENT.id, "new", 1, NOW + 10)
+        rows.set_positions([(anna.id, CLIENT.id, "old", 1)], NOW)
+        rows.set_positions([(anna.id, CLIENT.id, "new", 1)], NOW + 10)
         world.accounts.remove_account(ben.id)
         while rows.drop_orphans(1, NOW + 5, 1):
             continue

@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.unit.core_world import World
+from tests.unit.test_ditto_files import Rig, md5_of
 
 from homestow.server.ports.ditto import Client, EventKind
 from homestow.server.rules.access import Principal
 from homestow.server.service.ditto_auth import Caller
-from homestow.server.service.ditto_events import DittoEvents, EventView
+from homestow.server.service.ditto_events import DittoEvents, EventView, Told
 from homestow.values.errors import BadRequest, NotFound
-from tests.unit.core_world import World
-from tests.unit.test_ditto_files import Rig, md5_of
 
 EVERY = tuple(EventKind)
 BOX = "box-1"
@@ -123,7 +123,7 @@ def test_a_watch_is_remembered(rig: Watched) -> None:
     rig.world.put("a", b"x")
     assert rig.events_of.begin(caller, "w") == ("w", 0)
     last = rig.world.catalogue.last()
-    rig.events_of.told(caller, "w", last)
+    rig.events_of.told([Told(caller.who.account, caller.client, "w", last)])
     rig.restart()
     assert rig.events_of.begin(caller, "w") == ("w", last)
     assert rig.events_of.begin(Caller(rig.anna, "other", "login"), "w") == ("w", 0)

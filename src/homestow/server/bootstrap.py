@@ -465,9 +465,10 @@ class DittoServed:
 
 def ditto_front(house: House, border: "Border", router: "Router", *, secure: bool) -> DittoServed:
     """The gRPC front, and what of it the HTTP address answers. Raises as `open_ditto`."""
-    from homestow.server.fronts.ditto.binding import DittoDesk, Rates
+    from homestow.server.fronts.ditto.binding import DittoDesk
     from homestow.server.fronts.ditto.front import DittoFront
     from homestow.server.fronts.ditto.http import add_routes
+    from homestow.server.fronts.ditto.limits import Rates
 
     use = house.ditto.get()
     desk = DittoDesk(use, border, Rates(use.clock.monotonic), secure=secure, plain=house.settings.allow_plain)

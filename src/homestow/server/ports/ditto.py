@@ -213,8 +213,8 @@ class DittoRows(Protocol):
     def position(self, account: AccountId, client: str, watch: str) -> int | None:
         """Up to which number a watch was told everything; None: there is no such watch yet."""
 
-    def set_position(self, account: AccountId, client: str, watch: str, number: int, at_ns: int) -> None:
-        """Remember it; never backwards."""
+    def set_positions(self, positions: Collection[tuple[AccountId, str, str, int]], at_ns: int) -> None:
+        """Remember them, each with its account, client and watch; never backwards."""
 
     def drop_orphans(self, compacted: int, unused_since_ns: int, limit: int) -> int:
         """Remove up to `limit` rows of each kind that mean nothing any more; how many.

@@ -162,6 +162,14 @@ class DittoAuth:
             raise ended
         return Caller(Principal(account.id, account.name, login.device, account.admin), login.client, login.id)
 
+    def signed_for(self, token: str) -> str:
+        """The user that a token of ours names, whether or not it still counts; no row is looked at.
+
+        Raises:
+            LoginNeeded: it is none of ours, or its time is over.
+        """
+        return read(token, self._keys, self._issuer, self._clock.now_ns() / _SECOND).sub
+
     def log_out(self, caller: Caller) -> None:
         """End a login: its tokens count no more."""
         self._rows.end_login(caller.login)

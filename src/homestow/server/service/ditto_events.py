@@ -69,6 +69,16 @@ class Batch:
     more: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """How far a watch was told."""
+
+    account: AccountId
+    client: str
+    watch: str
+    position: int
+
+
 class DittoEvents:
     """Use cases around events. All methods may be called from any thread."""
 
@@ -100,9 +110,10 @@ class DittoEvents:
         known = self._rows.position(caller.who.account, caller.client, watch)
         return watch, self._catalogue.compacted() if known is None else known
 
-    def told(self, caller: Caller, watch: str, position: int) -> None:
-        """Everything up to a position was handed to the client."""
-        self._rows.set_position(caller.who.account, caller.client, watch, position, self._clock.now_ns())
+    def told(self, found: Collection[Told]) -> None:
+        """Everything up to these positions was handed to the clients; one transaction."""
+        rows = [(each.account, each.client, each.watch, each.position) for each in found]
+        self._rows.set_positions(rows, self._clock.now_ns())
 
     def roots(self, who: Principal) -> frozenset[RootId]:
         """Roots whose changes this user is told of."""

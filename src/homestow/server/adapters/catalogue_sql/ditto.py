@@ -238,10 +238,10 @@ class SqlDitto:
         )
         return rows[0][0] if rows else None
 
-    def set_position(self, account: AccountId, client: str, watch: str, number: int, at_ns: int) -> None:
-        """Remember it; never backwards."""
+    def set_positions(self, positions: Collection[tuple[AccountId, str, str, int]], at_ns: int) -> None:
+        """Remember them; never backwards."""
         with self._writing(relaxed=True) as run:
-            run.execute(_MOVE_ON, (account, client, watch, number, at_ns))
+            run.executemany(_MOVE_ON, [(*position, at_ns) for position in positions])
 
     def drop_orphans(self, compacted: int, unused_since_ns: int, limit: int) -> int:
         """Remove rows that mean nothing any more."""

@@ -1,21 +1,20 @@
 """What all Ditto calls have in common: who asks, how often, the crossing, and errors as statuses."""
 
+import asyncio
 import logging
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias, TypeVar
 from urllib.parse import unquote
 
 import grpc.aio
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
-from homestow.server.border import Border, Lane
+from homestow.server.border import Border
 from homestow.server.fronts.ditto.errors import details_of, status_of
+from homestow.server.fronts.ditto.limits import Rates, Rooms, Strangers
 from homestow.server.service.ditto import Ditto
 from homestow.server.service.ditto_auth import Caller
-from homestow.values.errors import CloudError, Forbidden, LoginNeeded, TooManyTries, with_reason
-from homestow.values.ids import AccountId
+from homestow.values.errors import BadRequest, Busy, CloudError, Forbidden, LoginNeeded, TooLarge, with_reason
 from homestow.wire.ditto.calls import AUTHORIZATION, BEARER, Call
 
 AskT = TypeVar("AskT", bound=Message)
@@ -28,37 +27,14 @@ else:
     Context = grpc.aio.ServicerContext
 """A call as gRPC tells of it."""
 
-CALLS_PER_S: Final = 200.0
-"""Calls that one user may make a second in the long run; a block counts as one."""
+RECEIVE_S: Final = 120.0
+"""A message has arrived so long after it may come; from somebody without a login after `STRANGER_S`."""
 
-BURST: Final = 2000.0
-"""Calls that one user may make at once after a rest."""
-
-_MOST_USERS: Final = 10_000
+STRANGER_S: Final = 20.0
+STRANGER_BYTES: Final = 64 * 1024
+FAILED: Final = "The server failed at this call; its log says more."
 
 log = logging.getLogger(__name__)
-
-
-class Rates:
-    """How many calls each user may still make: a bucket that fills evenly (S82)."""
-
-    def __init__(self, now: Callable[[], float], per_s: float = CALLS_PER_S, burst: float = BURST) -> None:
-        self._now = now
-        self._per_s = per_s
-        self._burst = burst
-        self._left: OrderedDict[AccountId, tuple[float, float]] = OrderedDict()
-
-    def take(self, account: AccountId) -> None:
-        """One call more. Raises `TooManyTries`."""
-        now = self._now()
-        left, at = self._left.get(account, (self._burst, now))
-        left = min(self._burst, left + (now - at) * self._per_s)
-        if left < 1:
-            raise TooManyTries("Too many calls at once; go slower.", retry_after_s=1)
-        self._left[account] = left - 1, now
-        self._left.move_to_end(account)
-        if len(self._left) > _MOST_USERS:
-            self._left.popitem(last=False)
 
 
 class Counts:
@@ -106,7 +82,8 @@ class DittoDesk:
         self.border = border
         self.rates = rates
         self.counts = Counts()
-        self.closing = False
+        self._rooms = Rooms()
+        self._strangers = Strangers()
         self._everywhere = secure or plain
 
     def admit(self, context: Context) -> None:
@@ -128,37 +105,65 @@ class DittoDesk:
         self,
         call: Call[AskT, AnswerT],
         use: Callable[[Ditto, Caller, AskT], AnswerT],
-        lane: Lane | None = None,
-        room: Callable[[], AbstractContextManager[object]] = nullcontext,
-    ) -> "grpc.RpcMethodHandler[AskT, AnswerT]":
-        """The handler of a call that needs a login: one crossing. `lane`: workers apart, for what may take long."""
+    ) -> "grpc.RpcMethodHandler[bytes, AnswerT]":
+        """The handler of a call that needs a login: one crossing.
 
-        async def handle(request: AskT, context: Context) -> AnswerT:
-            def work() -> AnswerT:
-                return use(self.ditto, self.caller(context), request)
+        Whose token was not signed here is refused before its message is taken.
+        """
 
-            with room():
-                return await (self.border.run(work) if lane is None else self.border.apart(lane, work))
+        async def handle(requests: AsyncIterator[bytes], context: Context) -> AnswerT:
+            async with self._rooms.place(self.ditto.auth.signed_for(token_of(context))):
+                raw = await received(requests, RECEIVE_S)
 
-        return self.handler(call, handle)
+                def work() -> AnswerT:
+                    return use(self.ditto, self.caller(context), decoded(call, raw))
 
-    def handler(
-        self, call: Call[AskT, AnswerT], handle: Callable[[AskT, Context], Awaitable[AnswerT]]
-    ) -> "grpc.RpcMethodHandler[AskT, AnswerT]":
-        """A handler whose errors become statuses."""
+                return await self.border.run(work)
 
-        async def answer(request: AskT, context: Context) -> AnswerT:
-            try:
+        return self._handler(call, handle)
+
+    def open(
+        self, call: Call[AskT, AnswerT], use: Callable[[AskT, Context], Awaitable[AnswerT]]
+    ) -> "grpc.RpcMethodHandler[bytes, AnswerT]":
+        """The handler of a call that needs none."""
+
+        async def handle(requests: AsyncIterator[bytes], context: Context) -> AnswerT:
+            with self._strangers.place(address_of(context.peer())):
+                raw = await received(requests, STRANGER_S)
+                if len(raw) > STRANGER_BYTES:
+                    raise TooLarge(f"This message has at most {STRANGER_BYTES} bytes.", limit=STRANGER_BYTES)
+                return await use(decoded(call, raw), context)
+
+        return self._handler(call, handle)
+
+    def _handler(
+        self, call: Call[AskT, AnswerT], handle: Callable[[AsyncIterator[bytes], Context], Awaitable[AnswerT]]
+    ) -> "grpc.RpcMethodHandler[bytes, AnswerT]":
+        """A handler that gets its message itself, as bytes, and whose errors become statuses."""
+
+        async def answer(requests: AsyncIterator[bytes], context: Context) -> AnswerT:
+            found: list[AnswerT] = []
+
+            async def run() -> None:
                 self.admit(context)
-                found = await handle(request, context)
-            except CloudError as error:
-                await self.abort(call.method, context, error)
-            self.counts.answered(call.method, "OK")
-            return found
+                found.append(await handle(requests, context))
 
-        return grpc.unary_unary_rpc_method_handler(
-            answer, request_deserializer=call.read_ask, response_serializer=call.answers.SerializeToString
-        )
+            await self.guarded(call.method, context, run)
+            return found[0]
+
+        return grpc.stream_unary_rpc_method_handler(answer, response_serializer=call.answers.SerializeToString)
+
+    async def guarded(self, method: str, context: Context, run: Callable[[], Awaitable[None]]) -> None:
+        """Do what a call asks for; errors become statuses, and nothing else of them is told (S81)."""
+        try:
+            await run()
+        except CloudError as error:
+            await self.abort(method, context, error)
+        except Exception:  # the outer loop of every call
+            log.exception("a Ditto call failed", extra={"method": method})
+            self.counts.answered(method, grpc.StatusCode.INTERNAL.name)
+            await context.abort(grpc.StatusCode.INTERNAL, FAILED)
+        self.counts.answered(method, "OK")
 
     async def abort(self, method: str, context: Context, error: CloudError) -> NoReturn:
         """End a call with an error."""
@@ -166,7 +171,27 @@ class DittoDesk:
         self.counts.answered(method, status.name)
         if status is grpc.StatusCode.INTERNAL:
             log.warning("a Ditto call failed: %s", with_reason(error), extra={"method": method})
+            await context.abort(status, FAILED)
         await context.abort(status, error.message, details_of(error))
+
+
+async def received(requests: AsyncIterator[bytes], most_s: float) -> bytes:
+    """The one message of a call. Raises `BadRequest`: there is none. `Busy`: it does not come."""
+    try:
+        async with asyncio.timeout(most_s):
+            return await anext(requests)
+    except StopAsyncIteration:
+        raise BadRequest("A call has one message, and this one had none.") from None
+    except TimeoutError:
+        raise Busy("The message did not arrive in time; send it again.", retry_after_s=1) from None
+
+
+def decoded(call: Call[AskT, AnswerT], raw: bytes) -> AskT:
+    """The message of its bytes. Raises `BadRequest`."""
+    try:
+        return call.read_ask(raw)
+    except DecodeError:
+        raise BadRequest(f"These bytes are no {call.asks.DESCRIPTOR.name}.") from None
 
 
 def token_of(context: Context) -> str:

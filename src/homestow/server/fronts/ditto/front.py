@@ -7,18 +7,28 @@ from pathlib import Path
 from typing import Any, Final
 
 import grpc.aio
+from google.protobuf.message import DecodeError
 from grpc_health.v1 import health_pb2
 from grpc_health.v1._async import HealthServicer
-from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from grpc_reflection.v1alpha import reflection
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest, ServerReflectionResponse
 
-from homestow.server.fronts.ditto.binding import Context, DittoDesk
+from homestow.server.fronts.ditto.binding import (
+    STRANGER_S,
+    Context,
+    DittoDesk,
+    address_of,
+    decoded,
+    received,
+    token_of,
+)
+from homestow.server.fronts.ditto.limits import Strangers
 from homestow.server.fronts.ditto.services import unary_handlers
+from homestow.server.fronts.ditto.sharing import News, Shared
 from homestow.server.fronts.ditto.watching import Wakes, WatchStream
 from homestow.server.fronts.tcp.listening import Address, ListenFailed, shown
 from homestow.server.service.ditto_auth import Caller
-from homestow.values.errors import CloudError
+from homestow.values.errors import BadRequest
 from homestow.wire.ditto import calls
 from homestow.wire.ditto import ditto_pb2 as pb
 
@@ -30,6 +40,9 @@ _OPTIONS: Final = (
     ("grpc.max_send_message_length", calls.MAX_MESSAGE_BYTES),
     ("grpc.max_metadata_size", calls.MAX_METADATA_BYTES),
     ("grpc.max_concurrent_streams", 100),
+    ("grpc.compression_enabled_algorithms_bitset", 1),  # none: what bursts when it is unpacked is not unpacked
+    ("grpc.max_connection_idle_ms", 600_000),
+    ("grpc.server_handshake_timeout_ms", 20_000),
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
@@ -39,6 +52,10 @@ _OPTIONS: Final = (
     ("grpc.so_reuseport", 0),
 )
 _STOP_S: Final = 4.0
+_HEALTH_WATCHES: Final = 8
+_HEALTH: Final = "grpc.health.v1.Health"
+_CHECK_HEALTH: Final = calls.Call(_HEALTH, "Check", health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse)
+_WATCH_HEALTH: Final = _CHECK_HEALTH._replace(method="Watch", streams=True)
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +87,7 @@ class DittoFront:
         reflect: bool = False,
     ) -> None:
         self.desk = desk
-        self.wakes = Wakes(asyncio.get_running_loop())
+        self.wakes = Wakes(asyncio.get_running_loop(), Shared(desk.ditto, desk.border))
         self._unsubscribe = subscribe(self.wakes.changed)
         self._reflect = reflect
         self._server: grpc.aio.Server | None = None
@@ -85,7 +102,6 @@ class DittoFront:
         server = self._server = grpc.aio.server(
             handlers=(self._handlers(),), options=_OPTIONS, maximum_concurrent_rpcs=MOST_CALLS
         )
-        add_HealthServicer_to_server(self._health, server)
         where = shown(host, port)
         try:
             if pem is None:
@@ -101,7 +117,6 @@ class DittoFront:
 
     async def close(self) -> None:
         """Let calls end for a few seconds, then end them."""
-        self.desk.closing = True
         self._unsubscribe()
         self.wakes.stop()
         if self._server is not None:
@@ -113,68 +128,100 @@ class DittoFront:
         made[f"{calls.WATCH.service}/{calls.WATCH.method}"] = self._watch_handler()
         found = {f"/{calls.PACKAGE}.{name}": handler for name, handler in made.items()}
         found |= {f"/{name}": handler for name, handler in made.items()}
-        return _Handlers({**found, **self._reflection()})
+        return _Handlers({**found, **self._reflection(), **self._health_calls()})
+
+    def _health_calls(self) -> Mapping[str, "grpc.RpcMethodHandler[Any, Any]"]:
+        """Whether all is well, for everybody; an address has few streams of it."""
+        watchers = Strangers(_HEALTH_WATCHES)
+
+        async def check(request: health_pb2.HealthCheckRequest, context: Context) -> health_pb2.HealthCheckResponse:
+            return await self._health.Check(request, context)
+
+        async def watch(requests: AsyncIterator[bytes], context: Context) -> None:
+            async def run() -> None:
+                with watchers.place(address_of(context.peer())):
+                    raw = await received(requests, STRANGER_S)
+                    await self._health.Watch(decoded(_WATCH_HEALTH, raw), context)
+
+            await self.desk.guarded(_WATCH_HEALTH.method, context, run)
+
+        return {
+            f"/{_CHECK_HEALTH.service}/Check": self.desk.open(_CHECK_HEALTH, check),
+            f"/{_CHECK_HEALTH.service}/Watch": grpc.stream_stream_rpc_method_handler(
+                watch, response_serializer=health_pb2.HealthCheckResponse.SerializeToString
+            ),
+        }
 
     def _reflection(self) -> Mapping[str, "grpc.RpcMethodHandler[Any, Any]"]:
         """What there is, for those with a login."""
         services = [f"{calls.PACKAGE}.{name}" for name in pb.DESCRIPTOR.services_by_name]
         servicer = reflection.aio.ReflectionServicer([*services, "grpc.health.v1.Health", reflection.SERVICE_NAME])
 
-        async def tell(requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
-            try:
+        async def tell(requests: AsyncIterator[bytes], context: Context) -> None:
+            async def run() -> None:
                 self.desk.admit(context)
                 if not self._reflect:
+                    self.desk.ditto.auth.signed_for(token_of(context))
                     await self.desk.border.run(self.desk.caller, context)
-            except CloudError as error:
-                await self.desk.abort("ServerReflectionInfo", context, error)
-            async for answer in servicer.ServerReflectionInfo(requests, context):  # type: ignore[attr-defined]  # it is a generator
-                yield answer
+                asked = (_reflected(raw) async for raw in requests)
+                async for answer in servicer.ServerReflectionInfo(asked, context):  # type: ignore[attr-defined]  # it is a generator
+                    await context.write(answer)
 
-        handler = grpc.stream_stream_rpc_method_handler(
-            tell,
-            request_deserializer=ServerReflectionRequest.FromString,
-            response_serializer=ServerReflectionResponse.SerializeToString,
+            await self.desk.guarded("ServerReflectionInfo", context, run)
+
+        handler: grpc.RpcMethodHandler[Any, Any] = grpc.stream_stream_rpc_method_handler(
+            tell, response_serializer=ServerReflectionResponse.SerializeToString
         )
         return {f"/{reflection.SERVICE_NAME}/ServerReflectionInfo": handler}
 
     def _watch_handler(self) -> "grpc.RpcMethodHandler[Any, Any]":
-        async def watch(requests: AsyncIterator[pb.WatchRequest], context: Context) -> None:
-            try:
+        async def watch(requests: AsyncIterator[bytes], context: Context) -> None:
+            async def run() -> None:
                 self.desk.admit(context)
                 await self._watch(requests, context)
-            except CloudError as error:
-                await self.desk.abort(calls.WATCH.method, context, error)
-            self.desk.counts.answered(calls.WATCH.method, "OK")
 
-        return grpc.stream_stream_rpc_method_handler(
-            watch,
-            request_deserializer=calls.WATCH.read_ask,
-            response_serializer=calls.WATCH.answers.SerializeToString,
-        )
+            await self.desk.guarded(calls.WATCH.method, context, run)
 
-    async def _watch(self, requests: AsyncIterator[pb.WatchRequest], context: Context) -> None:
-        caller = await self.desk.border.run(self.desk.caller, context)
+        return grpc.stream_stream_rpc_method_handler(watch)
+
+    async def _watch(self, requests: AsyncIterator[bytes], context: Context) -> None:
+        self.desk.ditto.auth.signed_for(token_of(context))
+        caller = await self.wakes.shared.cross(lambda: self.desk.caller(context))
 
         def still() -> Caller:
-            return self.desk.caller(context)
+            return self.desk.ditto.auth.check(token_of(context))
 
-        stream = WatchStream(self.desk, self.wakes, caller, still, context.write)
+        async def say(answer: pb.WatchResponse) -> None:
+            await context.write(answer.SerializeToString())
+
+        async def tell(watch: str, news: News) -> None:
+            await context.write(pb.WatchResponse(watch_uuid=watch).SerializeToString() + news.packed)
+
+        stream = WatchStream(self.desk, self.wakes, caller, still, say, tell)
 
         async def read() -> None:
-            async for request in requests:
-                stream.ask(request)
+            async for raw in requests:
+                await stream.ask(decoded(calls.WATCH, raw))
             stream.close()
+            await running
 
-        reading = asyncio.create_task(read())
         running = asyncio.create_task(stream.run())
+        reading = asyncio.create_task(read())
         try:
-            done, _ = await asyncio.wait({reading, running}, return_when=asyncio.FIRST_EXCEPTION)
+            done, _ = await asyncio.wait({reading, running}, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         finally:
             for task in (reading, running):
                 task.cancel()
             await asyncio.wait({reading, running})
+
+
+def _reflected(raw: bytes) -> ServerReflectionRequest:
+    try:
+        return ServerReflectionRequest.FromString(raw)
+    except DecodeError:
+        raise BadRequest("These bytes are no ServerReflectionRequest.") from None
 
 
 def _credentials(cert: Path, key: Path) -> grpc.ServerCredentials:

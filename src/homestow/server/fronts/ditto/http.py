@@ -12,6 +12,7 @@ from google.protobuf.json_format import MessageToDict, Parse, ParseError
 
 from homestow.server.border import Lane
 from homestow.server.fronts.ditto.binding import DittoDesk
+from homestow.server.fronts.ditto.sharing import News
 from homestow.server.fronts.ditto.watching import Wakes, WatchStream
 from homestow.server.fronts.http.connection import Request
 from homestow.server.fronts.http.problems import HttpProblem
@@ -163,12 +164,15 @@ async def _watch(desk: DittoDesk, wakes: Wakes, request: Request) -> web.StreamR
     token = _token(request)
 
     def still() -> Caller:
-        caller = desk.ditto.auth.check(token)
+        return desk.ditto.auth.check(token)
+
+    def admitted() -> Caller:
+        caller = still()
         desk.rates.take(caller.who.account)
         return caller
 
     try:
-        caller = await desk.border.run(still)
+        caller = await desk.border.run(admitted)
         asked = _requests(await read_body(request, cap=MAX_BODY))
     except CloudError as error:
         status = HTTPStatus.UNAUTHORIZED if isinstance(error, LoginNeeded) else HTTPStatus.BAD_REQUEST
@@ -183,9 +187,14 @@ async def _watch(desk: DittoDesk, wakes: Wakes, request: Request) -> web.StreamR
         text = json.dumps(MessageToDict(answer, preserving_proto_field_name=True), separators=(",", ":"))
         await response.write(text.encode() + b"\n")
 
-    stream = WatchStream(desk, wakes, caller, still, say, ARRIVED_S)
+    async def tell(watch: str, news: News) -> None:
+        answer = pb.WatchResponse(watch_uuid=watch)
+        answer.MergeFrom(news.answer)
+        await say(answer)
+
+    stream = WatchStream(desk, wakes, caller, still, say, tell, ARRIVED_S)
     for each in asked:
-        stream.ask(each)
+        await stream.ask(each)
     running = asyncio.create_task(stream.run())
     beating = asyncio.create_task(_beat(response))
     gone = asyncio.shield(request.gone())
@@ -228,6 +237,8 @@ def _requests(body: bytes) -> list[pb.WatchRequest]:
                 found.append(Parse(line, pb.WatchRequest()))
             except (ParseError, UnicodeDecodeError, RecursionError) as error:
                 raise BadRequest("Each line of the body is a WatchRequest as JSON.") from error
+    if len(found) > calls.MAX_WATCHES:
+        raise BadRequest(f"A stream has at most {calls.MAX_WATCHES} watches.")
     if not found or any(each.WhichOneof("request_union") is None for each in found):
         raise BadRequest('Say what to watch: {"create_request":{"watch_uuid":"…"}}.')
     return found

@@ -95,7 +95,7 @@ def unary_handlers(desk: DittoDesk) -> Mapping[str, "grpc.RpcMethodHandler[Any, 
         return tokens_message(await desk.border.apart(Lane.LOGIN, work))
 
     made: dict[calls.Call[Any, Any], grpc.RpcMethodHandler[Any, Any]] = {
-        calls.AUTHENTICATE: desk.handler(calls.AUTHENTICATE, authenticate),
+        calls.AUTHENTICATE: desk.open(calls.AUTHENTICATE, authenticate),
         calls.CREATE_FILE: desk.unary(calls.CREATE_FILE, _create),
         calls.GET_FILE: desk.unary(calls.GET_FILE, _get),
         calls.LIST_FILES: desk.unary(calls.LIST_FILES, _list),

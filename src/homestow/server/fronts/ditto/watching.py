@@ -16,12 +16,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from homestow.server.fronts.ditto.binding import DittoDesk
-from homestow.server.fronts.ditto.messages import event_message, kinds_of
+from homestow.server.fronts.ditto.messages import kinds_of
+from homestow.server.fronts.ditto.sharing import News, Shared
 from homestow.server.ports.ditto import EventKind
 from homestow.server.service.ditto import Ditto
 from homestow.server.service.ditto_auth import Caller
-from homestow.server.service.ditto_events import Batch
-from homestow.values.errors import BadRequest, TooLarge
+from homestow.values.errors import BadRequest, Busy, TooLarge, TooManyTries
 from homestow.values.ids import RootId
 from homestow.wire.ditto import ditto_pb2 as pb
 from homestow.wire.ditto.calls import MAX_WATCHES
@@ -35,16 +35,24 @@ CHECK_S: Final = 20.0
 Say = Callable[[pb.WatchResponse], Awaitable[None]]
 """Hands an answer to the transport; waits while the client is slow."""
 
+Tell = Callable[[str, News], Awaitable[None]]
+"""The same for the events of a watch."""
+
+_MOST_ASKED: Final = 4 * MAX_WATCHES
+_SLOWER_S: Final = 0.1
+
 
 class Wakes:
     """Wakes the streams that a change may concern; made and used on the loop, told from any thread."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, shared: Shared) -> None:
+        self.shared = shared
         self._loop = loop
         self._streams: set[WatchStream] = set()
 
     def changed(self, roots: Collection[RootId], number: int) -> None:
         """A listener of the committer."""
+        self.shared.changed()
         if self._streams:
             self._loop.call_soon_threadsafe(self._wake, frozenset(roots))
 
@@ -97,6 +105,7 @@ class WatchStream:
         caller: Caller,
         still: Callable[[], Caller],
         say: Say,
+        tell: Tell,
         arrived_s: float = ARRIVED_S,
     ) -> None:
         """Make it.
@@ -114,20 +123,20 @@ class WatchStream:
         self._caller = caller
         self._still = still
         self._say = say
+        self._told = tell
+        self._shared = wakes.shared
         self._loop = asyncio.get_running_loop()
         self._watches: dict[str, _Watch] = {}
         self._asked: deque[pb.WatchRequest] = deque()
+        self._room = asyncio.Event()
         self._closed = False
         self._ended = False
 
-    def ask(self, request: pb.WatchRequest) -> None:
-        """A request that came.
-
-        Raises:
-            TooLarge: more than can be answered in time wait already.
-        """
-        if len(self._asked) >= 4 * MAX_WATCHES:
-            raise TooLarge("Too many requests at once on a stream.", limit=4 * MAX_WATCHES)
+    async def ask(self, request: pb.WatchRequest) -> None:
+        """A request that came; waits while many are there that were not answered yet."""
+        while len(self._asked) >= _MOST_ASKED:
+            self._room.clear()
+            await self._room.wait()
         self._asked.append(request)
         self.wake.set()
 
@@ -145,7 +154,7 @@ class WatchStream:
         """Tell events as long as there are watches or may be some.
 
         Raises:
-            LoginNeeded: the login ended. BadRequest: a request makes no sense.
+            LoginNeeded: the login ended. BadRequest: a request makes no sense. Busy: the server stops.
         """
         self._wakes.add(self)
         self._desk.counts.watches += 1
@@ -161,9 +170,11 @@ class WatchStream:
             self.wake.clear()
             if self._loop.time() - checked >= CHECK_S:
                 checked = self._loop.time()
-                self._caller = await self._desk.border.run(self._still)
-            while self._asked:
+                self._caller = await self._shared.cross(self._still)
+            while self._asked and not self._ended:
+                await self._slowly()
                 await self._answer(self._asked.popleft())
+                self._room.set()
             if self._closed:
                 for watch in self._watches.values():
                     if not watch.acknowledges:
@@ -175,6 +186,17 @@ class WatchStream:
                 told |= await self._tell(watch)
             if not told and not self._asked:
                 await self._rest()
+        raise Busy("The server stops; come back in a moment.", retry_after_s=1)
+
+    async def _slowly(self) -> None:
+        """Requests count as calls do; who sends too many is read more slowly."""
+        while not self._ended:
+            try:
+                self._desk.rates.take(self._caller.who.account)
+            except TooManyTries:
+                await asyncio.sleep(_SLOWER_S)
+            else:
+                return
 
     async def _rest(self) -> None:
         """Wait for a change, a request, or that something has surely arrived."""
@@ -228,7 +250,7 @@ class WatchStream:
             name, position = self._ditto.events.begin(self._caller, asked.watch_uuid)
             return name, position, self._ditto.events.roots(self._caller.who)
 
-        name, position, self.roots = await self._desk.border.run(begin)
+        name, position, self.roots = await self._shared.cross(begin)
         self._watches[name] = _Watch(name, kinds, position, answered=position)
         await self._say(pb.WatchResponse(watch_uuid=name, created=True))
 
@@ -237,23 +259,18 @@ class WatchStream:
         if not watch.more:
             return False
 
-        def read() -> tuple[Batch, frozenset[RootId]]:
-            who = self._caller.who
-            return self._ditto.events.read(who, watch.position, watch.kinds), self._ditto.events.roots(who)
-
-        batch, self.roots = await self._desk.border.run(read)
+        news = await self._shared.news(self._caller.who, watch.position, watch.kinds)
+        batch, self.roots = news.batch, news.roots
         watch.more = batch.more
         if batch.events:
-            await self._say(pb.WatchResponse(watch_uuid=watch.name, events=map(event_message, batch.events)))
+            await self._told(watch.name, news)
             self._desk.counts.events += len(batch.events)
         if batch.position > watch.position:
             watch.position = batch.position
             if watch.acknowledges:
                 return batch.more
-            if batch.events:
+            if batch.events or not watch.written:
                 watch.written.append((self._loop.time(), batch.position))
-            elif not watch.written:
-                watch.written.append((self._loop.time() - self._arrived_s, batch.position))
         return batch.more
 
     async def _settle(self, watch: _Watch, position: int) -> None:
@@ -261,4 +278,4 @@ class WatchStream:
         await self._remember(watch, position)
 
     async def _remember(self, watch: _Watch, position: int) -> None:
-        await self._desk.border.run(self._ditto.events.told, self._caller, watch.name, position)
+        await self._shared.save(self._caller, watch.name, position)
