@@ -13,6 +13,7 @@ from google.protobuf.message import Message
 
 from homestow.server.bootstrap import House, ditto_front, open_house
 from homestow.server.border import Border
+from homestow.server.fronts.ditto.front import DittoFront
 from homestow.server.fronts.http.routing import Router
 from homestow.server.fronts.http.serving import HttpServer
 from homestow.server.rules.access import Principal
@@ -168,9 +169,10 @@ class _Queue:
 class Rig:
     """The house, its Ditto front and its HTTP address; `anna` and `ben` have accounts."""
 
-    def __init__(self, house: House, ditto: Ditto, address: str, url: str, border: Border) -> None:
+    def __init__(self, house: House, ditto: Ditto, front: DittoFront, address: str, url: str, border: Border) -> None:
         self.house = house
         self.ditto = ditto
+        self.front = front
         self.address = address
         self.url = url
         self.border = border
@@ -241,7 +243,7 @@ def open_rig(place: Path, settings: Settings | None = None) -> Iterator[Rig]:
             await asyncio.gather(served.front.close(), http.close())
 
         served, address, url, http = asyncio.run_coroutine_threadsafe(start(), loop).result(20)
-        rig = Rig(house, served.use, address, url, border)
+        rig = Rig(house, served.use, served.front, address, url, border)
         try:
             yield rig
         finally:

@@ -112,7 +112,7 @@ class DittoDesk:
         """
 
         async def handle(requests: AsyncIterator[bytes], context: Context) -> AnswerT:
-            async with self._rooms.place(self.ditto.auth.signed_for(token_of(context))):
+            async with self._rooms.place(self.ditto.auth.signed_for(token_of(context)), context.peer()):
                 raw = await received(requests, RECEIVE_S)
 
                 def work() -> AnswerT:
@@ -162,7 +162,7 @@ class DittoDesk:
         except Exception:  # the outer loop of every call
             log.exception("a Ditto call failed", extra={"method": method})
             self.counts.answered(method, grpc.StatusCode.INTERNAL.name)
-            await context.abort(grpc.StatusCode.INTERNAL, FAILED)
+            await end(context, grpc.StatusCode.INTERNAL, FAILED)
         self.counts.answered(method, "OK")
 
     async def abort(self, method: str, context: Context, error: CloudError) -> NoReturn:
@@ -171,8 +171,26 @@ class DittoDesk:
         self.counts.answered(method, status.name)
         if status is grpc.StatusCode.INTERNAL:
             log.warning("a Ditto call failed: %s", with_reason(error), extra={"method": method})
-            await context.abort(status, FAILED)
-        await context.abort(status, error.message, details_of(error))
+            await end(context, status, FAILED)
+        await end(context, status, error.message, details_of(error))
+
+
+async def end(
+    context: Context, status: grpc.StatusCode, text: str, more: tuple[tuple[str, bytes], ...] = ()
+) -> NoReturn:
+    """End a call with a status, which a client that is gone or does not read will not get."""
+    try:
+        await context.abort(status, text, more)
+    except grpc.aio.InternalError:
+        raise asyncio.CancelledError from None
+
+
+async def send(context: Context, message: bytes | Message) -> None:
+    """Hand a message of a stream to the transport; waits while the client is slow. A client that is gone ends the call."""
+    try:
+        await context.write(message)
+    except grpc.aio.InternalError:
+        raise asyncio.CancelledError from None
 
 
 async def received(requests: AsyncIterator[bytes], most_s: float) -> bytes:

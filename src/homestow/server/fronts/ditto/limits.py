@@ -16,8 +16,11 @@ CALLS_PER_S: Final = 200.0
 BURST: Final = 2000.0
 """Calls that one user may make at once after a rest."""
 
-USER_CALLS: Final = 8
-"""Calls of one user whose message is received or worked on at the same time; others wait for their turn, unread."""
+CONNECTION_CALLS: Final = 8
+"""Calls of one connection whose message is received or worked on at the same time; others wait for their turn, unread."""
+
+USER_CALLS: Final = 32
+"""The same of all connections of a user."""
 
 ALL_CALLS: Final = 64
 """The same of all users: what their messages take in memory is at most this times the longest message."""
@@ -74,23 +77,30 @@ class Strangers:
 
 
 class Rooms:
-    """Places for calls of users: few for each, so that nobody takes those of others. Used on one loop."""
+    """Places for calls with a login: few for each connection and user, so that nobody takes those of others.
 
-    def __init__(self, each: int = USER_CALLS, most: int = ALL_CALLS) -> None:
-        self._each = each
-        self._all = asyncio.Semaphore(most)
-        self._users: dict[str, asyncio.Semaphore] = {}
+    Used on one loop.
+    """
+
+    def __init__(self) -> None:
+        self._all = asyncio.Semaphore(ALL_CALLS)
+        self._some: dict[str, asyncio.Semaphore] = {}
         self._inside: Counter[str] = Counter()
 
     @asynccontextmanager
-    async def place(self, user: str) -> AsyncIterator[None]:
+    async def place(self, user: str, connection: str) -> AsyncIterator[None]:
         """One of them, when it is this call's turn."""
-        own = self._users.setdefault(user, asyncio.Semaphore(self._each))
-        self._inside[user] += 1
+        async with self._own(f"connection {connection}", CONNECTION_CALLS), self._own(user, USER_CALLS), self._all:
+            yield
+
+    @asynccontextmanager
+    async def _own(self, whose: str, most: int) -> AsyncIterator[None]:
+        places = self._some.setdefault(whose, asyncio.Semaphore(most))
+        self._inside[whose] += 1
         try:
-            async with own, self._all:
+            async with places:
                 yield
         finally:
-            self._inside[user] -= 1
-            if not self._inside[user]:
-                del self._inside[user], self._users[user]
+            self._inside[whose] -= 1
+            if not self._inside[whose]:
+                del self._inside[whose], self._some[whose]
