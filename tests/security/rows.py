@@ -58,9 +58,8 @@ class Row:
 SHARES = "waits for share links"
 DAV = "waits for WebDAV"
 WEB = "waits for the browser application"
-GRPC = "waits for ditto"
 ZMQ = "waits for the sync service's control"
-FRONTS = "waits for ditto and WebDAV"
+FRONTS = "waits for WebDAV"
 
 ISYNC = "fronts/isync/test_accounts.py"
 HOSTILE, RIGHTS = "fronts/api/test_hostile.py", "fronts/api/test_rights.py"
@@ -69,6 +68,7 @@ ACCOUNTS, ACCOUNT_ROWS, PEOPLE = "unit/test_accounts.py", "contracts/test_accoun
 TREE, STORE, RACES = (f"contracts/test_{name}.py" for name in ("tree_disk", "content_disk", "content_races"))
 REMOTE, CLIENT = "unit/test_remote_api.py", "unit/test_http_client.py"
 UPLOADS, FILES, SETTINGS = "unit/test_service_uploads.py", "unit/test_service_files.py", "unit/test_settings.py"
+DITTO_AUTH = "unit/test_ditto_auth.py"
 WORKERS = "unit/test_media_hostile.py"
 TCP_STREAM, TCP_SERVING, TCP_BOTH = (f"fronts/tcp/test_{name}.py" for name in ("stream", "serving", "both"))
 PI_FRAMES, PI_LOGINS, PI_ACCOUNTS, PI_TROUBLE = (
@@ -196,13 +196,14 @@ ROWS: dict[int, Row] = {
     46: Row("weak hashes", (f"{ACCOUNTS}::test_the_default_hash_is_strong", f"{ACCOUNTS}::test_a_weak_hash_is_made_anew_at_login",
                             f"{PEOPLE}::test_other_passwords_are_refused")),
     47: Row("hashing as a load", (f"{ACCOUNTS}::test_a_crowd_is_told_to_come_back",)),
-    48: Row("forged JWTs", absent="none are taken before ditto"),
+    48: Row("forged JWTs", (f"{DITTO_AUTH}::test_no_forged_token_is_anybodys", f"{DITTO_AUTH}::test_a_changed_letter_is_noticed")),
     49: Row(
         "sessions that live on",
         (f"{ACCOUNTS}::test_what_ends_a_login_ends_it_at_once", f"{ACCOUNTS}::test_a_check_under_way_does_not_outlive_the_revocation",
          f"{RIGHTS}::test_what_is_taken_away_while_bytes_come_in", "fronts/api/test_feed.py::test_what_is_taken_away_ends_the_wait",
          "fronts/api/test_express.py::test_what_was_taken_away_is_gone_at_once", f"{PI_LOGINS}::test_it_ends_with_its_device",
-         f"{DRIVE}::test_what_ends_a_login_ends_it_at_once", "fronts/netdrive/test_together.py::test_rights_that_are_taken_end_an_upload"),
+         f"{DRIVE}::test_what_ends_a_login_ends_it_at_once", "fronts/netdrive/test_together.py::test_rights_that_are_taken_end_an_upload",
+         f"{DITTO_AUTH}::test_what_ends_a_login_ends_it_at_once"),
     ),
     50: Row("guessable tokens", (f"{ACCOUNTS}::test_no_secret_is_stored_or_shown", f"{ACCOUNTS}::test_other_tokens_open_nothing",
                                   f"{DRIVE}::test_sessions_outlive_the_server_and_are_not_stored")),
@@ -261,11 +262,11 @@ ROWS: dict[int, Row] = {
                                    f"{DRIVE_BYTES}::test_split_at_every_byte", f"{DRIVE_BYTES}::test_answers_come_in_order",
                                    f"{DRIVE_BYTES}::test_no_nul_behind_a_block",
                                    f"{PI_FRAMES}::test_many_long_ones_behind_each_other")),
-    77: Row("floods of streams", waits=GRPC),
-    78: Row("deep messages", waits=GRPC),
-    79: Row("uploads without end", waits=GRPC),
-    80: Row("methods without a login", waits=GRPC),
-    81: Row("details of errors", waits=GRPC),
+    77: Row("floods of streams"),
+    78: Row("deep messages", ("fronts/ditto/test_random.py::test_random_requests",)),
+    79: Row("uploads without end"),
+    80: Row("methods without a login", ("fronts/ditto/test_calls.py::test_nothing_is_open_by_oversight",)),
+    81: Row("details of errors"),
     82: Row("limits that differ by front", (f"{PI_TROUBLE}::test_the_quota",), waits=FRONTS),
     83: Row("other users of the machine", (f"{SERVING}::test_the_owners_socket",), waits=ZMQ),
     84: Row("pickled messages", waits=ZMQ),
