@@ -131,7 +131,7 @@ class DittoConnection:
         self._http = http
         self._patience_s = patience_s
         self._closed = threading.Event()
-        self.pause = pause or self._closed.wait
+        self.pause = self._closed.wait if pause is None else pause
         self._logging_in = threading.Lock()
         self._lock = threading.Lock()
         self._idle: deque[_Lane] = deque()
