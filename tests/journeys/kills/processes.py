@@ -130,6 +130,13 @@ class ServerProcess:
         pid = self._zygote.start(["user", "add", name, "--data", str(self.data)], self.place, self.log)
         assert self._zygote.wait(pid) == 0, self.errors()
 
+    def order(self, *argv: str) -> dict[str, str]:
+        """A command that answers with an object."""
+        log = self.place / "order"
+        assert self._zygote.wait(self._zygote.start([*argv, "--data", str(self.data)], self.place, log)) == 0
+        answer: dict[str, str] = json.loads(log.with_suffix(".out").read_text().splitlines()[-1])
+        return answer
+
     def start(self, faults: str = "", *, cold: bool = False) -> bool:
         """Start it, on the same port as before; False when a fault killed it before it was ready.
 
