@@ -603,7 +603,12 @@ def test_closing_ends_a_watch(server: Scripted, client: DittoClient) -> None:
         go.wait(20)
 
     server.streams = [one]
-    closer = threading.Thread(target=lambda: (begun.wait(20), client.close()))
+
+    def close() -> None:
+        begun.wait(20)
+        client.close()
+
+    closer = threading.Thread(target=close)
     closer.start()
     assert list(client.watch(watch_uuid="w")) == []
     go.set()
