@@ -4,12 +4,15 @@ one that is told again has the name it had."""
 import contextlib
 import hashlib
 import random
+import struct
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc
 import pytest
+from tests.fronts.ditto.http2 import DATA, SETTINGS, Http2, frame, message
 from tests.fronts.ditto.rig import Phone, Stream
 from tests.journeys.cli_processes import PASSWORD
 from tests.journeys.kills.processes import ServerProcess, Zygote, points_in
@@ -175,3 +178,33 @@ def complete(device: Device, uuid: str) -> bool:
         and any(event.file_uploaded_event.file_uuid == uuid for event in device.events.values())
         and any(event.file_written_event.file_uuid == uuid for event in device.events.values())
     )
+
+
+def test_a_server_with_open_streams_stops_in_time(zygote: Zygote, place: Path, told: Callable[[str], None]) -> None:
+    """Within 10 s, whatever is open: watchers are told to come back, those who never read or never send are left."""
+    server = ServerProcess(zygote, place, grpc=True)
+    server.add_user("anna")
+    device = Device(server)
+    assert server.start()
+    with device.connected() as phone, Http2(server.grpc) as line:
+        token = [("authorization", f"Bearer {device.token}")]
+        streams = [Stream(phone) for _ in range(5)]
+        for number, stream in enumerate(streams):
+            stream.create(f"w{number}")
+        line.sock.sendall(frame(SETTINGS, 0, 0, struct.pack(">HI", 4, 0)))
+        create = pb.WatchRequest(create_request=pb.WatchCreateRequest(watch_uuid="shut"))
+        line.sock.sendall(frame(DATA, 0, line.call(calls.WATCH.path, token), message(create.SerializeToString()) * 90))
+        for _ in range(20):
+            line.call(calls.UPLOAD_FILE_BLOCK.path, token)
+        phone.put("one", b"x")
+        for stream in streams:
+            stream.events(3)
+        began = time.monotonic()
+        server.stop()
+        took = time.monotonic() - began
+        for stream in streams:
+            with pytest.raises(grpc.RpcError) as caught:
+                list(stream.call)
+            assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert took < 10
+    told(f"Ditto: a server with 26 open streams stops in {took:.1f} s")
