@@ -210,7 +210,7 @@ def house(tmp_path: Path) -> Iterator[House]:
 
 
 def order(house: House, name: str, /, **args: str | int) -> Outcome:
-    return house.services.admin.run(Order(name=name, args=args))
+    return house.services.admin.run(Order(name=name, args=dict(args)))
 
 
 def test_a_client_is_shown_once(house: House) -> None:
@@ -263,20 +263,25 @@ def test_what_is_asked_for_is_told(house: House) -> None:
         (Told.WANTED, 5, 9, 0, 0), (Told.BLOCK_WANTED, 0, 0, 1, 5), (Told.BLOCK_WANTED, 0, 0, 0, 5),
     ]  # fmt: skip
     assert not ditto.events.read(ben, start, kinds).events
-    for wrong in (
-        {"user": "ben", "file": str(file.uuid), "block": 0},
+    uuid = str(file.uuid)
+    strangers: list[dict[str, str | int]] = [
+        {"user": "ben", "file": uuid, "block": 0},
         {"file": "0c5f7e1e-9a3b-4d0c-8a53-64c2b9a0b6d1", "block": 0},
         {"file": "no uuid", "block": 0},
         {"user": "nobody", "start_ns": 1, "end_ns": 2},
-    ):
+    ]
+    for wrong in strangers:
         with pytest.raises(NotFound):
-            order(house, "ditto.request", **wrong)  # type: ignore[arg-type]  # a mixture of texts and numbers
-    for wrong in (
-        {"user": "anna", "start_ns": 2, "end_ns": 1}, {"user": "anna"}, {"file": str(file.uuid), "block": 2},
-        {"file": str(file.uuid)},
-    ):  # fmt: skip
+            order(house, "ditto.request", **wrong)
+    senseless: list[dict[str, str | int]] = [
+        {"user": "anna", "start_ns": 2, "end_ns": 1},
+        {"user": "anna"},
+        {"file": uuid, "block": 2},
+        {"file": uuid},
+    ]
+    for wrong in senseless:
         with pytest.raises(BadRequest):
-            order(house, "ditto.request", **wrong)  # type: ignore[arg-type]  # a mixture of texts and numbers
+            order(house, "ditto.request", **wrong)
 
 
 def test_every_order_is_described(house: House) -> None:
