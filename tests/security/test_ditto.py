@@ -46,7 +46,7 @@ def refused(use: Callable[[], object]) -> grpc.RpcError:
 def asked(rig: Rig, path: str, token: str | None, raw: bytes = b"") -> grpc.RpcError:
     """A call by its path alone."""
     phone = rig.phone(token)
-    return refused(lambda: phone.channel.unary_unary(path)(raw, metadata=phone.metadata(), timeout=20))
+    return refused(lambda: phone.raw(path, raw))
 
 
 def served(phone: Phone) -> None:
@@ -124,13 +124,10 @@ def test_S77_limits_of_messages_and_metadata(rig: Rig) -> None:
     """A message above 8 MiB and metadata above 16 KiB are refused; the connection goes on."""
     phone = rig.anna()
     for call in UNARY:
-        method = phone.channel.unary_unary(call.path)
-        error = refused(lambda method=method: method(bytes(9 << 20), metadata=phone.metadata(), timeout=20))  # type: ignore[misc]
-        assert error.code() is Code.RESOURCE_EXHAUSTED
+        assert asked(rig, call.path, phone.token, bytes(9 << 20)).code() is Code.RESOURCE_EXHAUSTED
         served(phone)
-    method = phone.channel.unary_unary(calls.LIST_FILES.path)
-    big = (*phone.metadata(), ("x", "a" * 40_000))
-    assert refused(lambda: method(b"", metadata=big, timeout=20)).code() is Code.RESOURCE_EXHAUSTED
+    big = refused(lambda: phone.raw(calls.LIST_FILES.path, b"", [("x", "a" * 40_000)]))
+    assert big.code() is Code.RESOURCE_EXHAUSTED
     served(phone)
 
 
@@ -234,7 +231,7 @@ def test_S78_broken_messages_on_a_stream(rig: Rig) -> None:
     """End it as a bad request."""
     phone = rig.anna()
     for path in (calls.WATCH.path, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"):
-        answers = phone.channel.stream_stream(path)(iter([b"\x0b" * 9999]), metadata=phone.metadata(), timeout=20)
+        answers = phone.raw_stream(path, [b"\x0b" * 9999])
         assert refused(lambda answers=answers: list(answers)).code() is Code.INVALID_ARGUMENT  # type: ignore[misc]
 
 
@@ -337,9 +334,7 @@ def test_S81_the_reason_of_a_failing_disk_is_for_the_owner(rig: Rig, monkeypatch
     monkeypatch.setattr("homestow.server.service.ditto_files.DittoFiles.page", fail)
     error = refused(lambda: phone.call(calls.LIST_FILES, pb.ListFilesRequest()))
     assert (error.code(), error.details()) == (Code.UNAVAILABLE, "The disk failed.")
-    assert b"secret" not in b"".join(
-        value if isinstance(value, bytes) else value.encode() for _, value in error.trailing_metadata()
-    )
+    assert "secret" not in repr(error.trailing_metadata())
 
 
 def test_S82_one_quota_for_all_fronts(rig: Rig) -> None:

@@ -61,6 +61,16 @@ class Phone:
         found: AnswerT = method(request, timeout=timeout, metadata=self.metadata())
         return found
 
+    def raw(self, path: str, data: bytes, more: Sequence[tuple[str, str]] = (), timeout: float = 20.0) -> bytes:
+        """A call by its path alone, with whatever bytes."""
+        method: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self.channel.unary_unary(path)
+        return method(data, timeout=timeout, metadata=(*self.metadata(), *more))
+
+    def raw_stream(self, path: str, messages: Sequence[bytes], timeout: float = 20.0) -> Iterator[bytes]:
+        """A stream likewise."""
+        method: grpc.StreamStreamMultiCallable[bytes, bytes] = self.channel.stream_stream(path)
+        return method(iter(messages), timeout=timeout, metadata=self.metadata())
+
     def create(self, name: str, data: bytes, md5: str | None = None) -> pb.DittoFile:
         """Announce a file."""
         file = pb.DittoFile(name=name, size=len(data), md5=md5_of(data) if md5 is None else md5, type="bin")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import grpc
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from tests.fronts.ditto.rig import Phone, Rig, open_rig
 
@@ -57,7 +57,7 @@ class Maker:
             data += chance.choice((b"\x0b" * 500, b"\xff" * 11, b"\x0a\xff\xff\xff\xff\x0f", bytes(data), b"\x00"))
         return bytes(data)
 
-    def _fill(self, message: Message, kind: Descriptor) -> None:
+    def _fill(self, message: Message, kind: Any) -> None:
         for field in kind.fields:
             if self.chance.random() < 0.75:
                 if field.is_repeated:
@@ -127,7 +127,7 @@ class Crowd:
         path = call.path if maker.chance.random() < 0.97 else call.path + maker.chance.choice(("x", "/", "%20"))
         raw = maker.message(call.asks)
         try:
-            answer = phone.channel.unary_unary(path)(raw, timeout=20, metadata=phone.metadata())
+            answer = phone.raw(path, raw)
         except grpc.RpcError as error:
             status: str = error.code().name
             return status
@@ -144,11 +144,9 @@ class Crowd:
 
     def _watch(self, maker: Maker, phone: Phone) -> str:
         asked = [maker.message(calls.WATCH.asks) for _ in range(maker.chance.choice((0, 1, 2, 5, 40)))]
-        method = phone.channel.stream_stream(calls.WATCH.path)
+        patience = maker.chance.choice((0.01, 0.05, 0.3))
         try:
-            for number, _ in enumerate(
-                method(iter(asked), timeout=maker.chance.choice((0.01, 0.05, 0.3)), metadata=phone.metadata())
-            ):
+            for number, _ in enumerate(phone.raw_stream(calls.WATCH.path, asked, patience)):
                 if number > 20:
                     return "OK"
         except grpc.RpcError as error:
