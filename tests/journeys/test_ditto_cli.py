@@ -303,6 +303,22 @@ def test_what_is_wrong_is_refused_in_one_line(family: Family) -> None:
         assert (gone.code, gone.line) == (4, "homestow: The login has ended; log in again.")
 
 
+def test_a_login_goes_on_without_the_password(family: Family) -> None:
+    """Where the HTTP address is known, tokens are renewed; several programs at once use each refresh token once."""
+    with family.serving() as server:
+        door = family.door(grpc_of(server))
+        family.phone.fine("ditto", "login", *door, "--http", server.url, env=family.client)
+        (kept,) = (family.phone.path / ".local/share/homestow/client/ditto").glob("login-*.json")
+        for _ in range(2):
+            before = json.loads(kept.read_text())
+            kept.write_text(json.dumps({**before, "until_s": 0.0}))
+            running = [family.phone.popen("ditto", "ls", *door, env={"HOMESTOW_PASSWORD": ""}) for _ in range(4)]
+            assert [(process.wait(30), process.communicate()[1]) for process in running] == [(0, "")] * 4
+            after = json.loads(kept.read_text())
+            assert after["refresh"] != before["refresh"]
+            assert after["until_s"] > time.time()
+
+
 def test_orders_work_with_and_without_a_server(family: Family) -> None:
     """Clients are listed and removed, and files asked for, either way."""
     data = ("--data", family.owner.data)
