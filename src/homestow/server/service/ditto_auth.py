@@ -31,6 +31,7 @@ REFRESH_S: Final = 30 * 24 * 3600
 """Seconds a refresh token counts."""
 
 MAX_CLIENT_NAME: Final = 64
+_MOST_VERIFIED: Final = 1024
 _SECOND: Final = 1_000_000_000
 _NOBODY: Final = "Unknown client or user, or wrong secret or password."
 
@@ -81,6 +82,7 @@ class DittoAuth:
         self._clock = clock
         self._keys = list(keys)
         self._issuer = issuer
+        self._verified: dict[str, tuple[list[Key], Claims]] = {}
         self._rotating = threading.Lock()
 
     def rotate(self, save: Callable[[Sequence[Key]], None]) -> Key:
@@ -151,7 +153,7 @@ class DittoAuth:
         Raises:
             LoginNeeded: nobody (any more).
         """
-        claims = read(token, self._keys, self._issuer, self._clock.now_ns() / _SECOND)
+        claims = self._claims(token)
         name, _, turn = claims.jti.partition(".")
         found = self._rows.login(name)
         ended = LoginNeeded("This login has ended, or never was; log in again.")
@@ -168,7 +170,19 @@ class DittoAuth:
         Raises:
             LoginNeeded: it is none of ours, or its time is over.
         """
-        return read(token, self._keys, self._issuer, self._clock.now_ns() / _SECOND).sub
+        return self._claims(token).sub
+
+    def _claims(self, token: str) -> Claims:
+        """What a token of ours says; the signature of one is computed once, as long as the keys are the same."""
+        now_s, keys = self._clock.now_ns() / _SECOND, self._keys
+        verified = self._verified.get(token)
+        if verified is not None and verified[0] is keys and verified[1].exp > now_s:
+            return verified[1]
+        claims = read(token, keys, self._issuer, now_s)
+        if len(self._verified) >= _MOST_VERIFIED:
+            self._verified.clear()
+        self._verified[token] = keys, claims
+        return claims
 
     def log_out(self, caller: Caller) -> None:
         """End a login: its tokens count no more."""

@@ -26,6 +26,9 @@ from homestow.values.ids import NodeId
 from homestow.values.paths import check_name
 
 CATCH_UP: Final = 64 * 1024 * 1024
+FLUSHED_TOGETHER: Final = 1024 * 1024
+"""Files up to so many bytes are flushed with all others that are written at the same moment, longer ones before."""
+
 
 log = logging.getLogger(__name__)
 
@@ -77,8 +80,10 @@ class DittoSending:
         with self._lives.using(file) as live:
             with live.turn(no):
                 row = self._upload_row(who, file)
-                if row is not None and not self._has(file, row, no, len(data), found):
-                    self._take(file, row, live, no, data, found)
+                if row is not None:
+                    known = next((each for each in self._rows.blocks(file.number, no, 1) if each.no == no), None)
+                    if not self._has(row, known, len(data), found):
+                        self._take(file, row, live, no, data, found, 0 if known is None else known.size)
             if live.total == file.size and not live.wrong:
                 self._complete(who, file, live)
                 return written
@@ -90,14 +95,15 @@ class DittoSending:
             raise Stale("The file is written already; announce it anew to send other content.", rev=0, change=0)
         return block
 
-    def _has(self, file: Announced, row: UploadRow, no: int, size: int, md5: bytes) -> bool:
-        for known in self._rows.blocks(file.number, no, 1):
-            if (known.no, known.size, known.md5) == (no, size, md5):
-                return spans.covers(self._core.arrivals.received(row), known.offset, known.offset + size)
-        return False
+    def _has(self, row: UploadRow, known: Block | None, size: int, md5: bytes) -> bool:
+        if known is None or (known.size, known.md5) != (size, md5):
+            return False
+        return spans.covers(self._core.arrivals.received(row), known.offset, known.offset + size)
 
-    def _take(self, file: Announced, row: UploadRow, live: Live, no: int, data: bytes | memoryview, md5: bytes) -> None:
-        """Put a block where it belongs, and remember it with its event."""
+    def _take(
+        self, file: Announced, row: UploadRow, live: Live, no: int, data: bytes | memoryview, md5: bytes, before: int
+    ) -> None:
+        """Put a block where it belongs, and remember it with its event. `before`: bytes that it had until now."""
         arrivals = self._core.arrivals
         arriving = arrivals.hold(row)
         try:
@@ -106,13 +112,12 @@ class DittoSending:
             try:
                 self._put(arriving, layout, no, data)
                 block = Block(no, len(data), layouts.offset_of(layout, no), md5)
-                before = [known for known in self._rows.blocks(file.number, no, 1) if known.no == no]
                 arrivals.progress(row, arriving, beside=lambda rows: self._note_block(rows, file, layout, block))
             except CloudError:
                 live.unlay(no, lambda: layout_of(file, self._rows.blocks(file.number)))
                 raise
             with live.lock:
-                live.total += len(data) - sum(known.size for known in before)
+                live.total += len(data) - before
                 live.wrong = False
         finally:
             arrivals.let_go(arriving)
@@ -188,14 +193,23 @@ class DittoSending:
                         )
                     self._uploaded(file, row, md5)
                     faultpoint("ditto.uploaded")
-                    arrivals.flush(row, arriving)
+                    if file.size > FLUSHED_TOGETHER:
+                        arrivals.flush(row, arriving)
                     node = self._publish(who, file, row, arriving, digest)
             finally:
                 arrivals.let_go(arriving)
             arrivals.forget(row.id)
             faultpoint("ditto.published")
-            self._md5s.note([Md5Row(node.id, node.rev, md5, node.size)])
-            self._rows.set_written(file.number, node.id, self._clock.now_ns())
+            self._written(file, row, Md5Row(node.id, node.rev, md5, node.size))
+
+    def _written(self, file: Announced, row: UploadRow, known: Md5Row) -> None:
+        """It is a file. What a power cut may take of this is found again: the upload is written, which is durable."""
+
+        def note(_: Rows) -> None:
+            self._md5s.note([known])
+            self._rows.set_written(file.number, known.node, self._clock.now_ns())
+
+        self._core.committer.run(RowsWork(OUTSIDE, row.root, note, durable=False))
 
     def _uploaded(self, file: Announced, row: UploadRow, md5: bytes) -> None:
         """All bytes are there and right: told once."""
