@@ -360,7 +360,7 @@ def _ditto_of(url: str) -> DittoAddress:
     return DittoAddress("localhost" if found.path else found.host, found.port, found.tls)
 
 
-def _metadata(tokens: DittoTokens) -> Sequence[tuple[str, str]]:
+def _metadata(tokens: DittoTokens) -> tuple[tuple[str, str | bytes], ...]:
     return ((AUTHORIZATION, f"{BEARER} {tokens.access}"),)
 
 

@@ -54,8 +54,8 @@ def error_of(error: grpc.RpcError) -> CloudError:
 
     Fact `retry_after_s`: whole seconds, where the server says when to try again.
     """
-    status = error.code() if isinstance(error, grpc.Call) else _Code.UNKNOWN
-    said = (error.details() if isinstance(error, grpc.Call) else None) or str(status.name)
+    call, status = _call_of(error), status_of(error)
+    said = (None if call is None else call.details()) or str(status.name)
     reason, wait_s = _details(error)
     kind = {each.code: each for each in all_errors()}.get(reason.lower().replace("_", "-"))
     if kind is None:
@@ -68,10 +68,22 @@ def error_of(error: grpc.RpcError) -> CloudError:
     return kind(said, **facts)
 
 
+def status_of(error: grpc.RpcError) -> grpc.StatusCode:
+    """The status of a failed call."""
+    call = _call_of(error)
+    return _Code.UNKNOWN if call is None else call.code()
+
+
+def _call_of(error: object) -> grpc.Call | None:
+    """The call that failed, which tells more."""
+    return error if isinstance(error, grpc.Call) else None
+
+
 def _details(error: grpc.RpcError) -> tuple[str, int | None]:
     """The reason in the status details, "" for none, and the seconds to wait."""
     reason, wait_s = "", None
-    for key, value in (error.trailing_metadata() if isinstance(error, grpc.Call) else None) or ():
+    call = _call_of(error)
+    for key, value in (None if call is None else call.trailing_metadata()) or ():
         if key != DETAILS or not isinstance(value, bytes):
             continue
         try:

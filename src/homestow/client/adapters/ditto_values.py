@@ -213,5 +213,5 @@ def event_of(message: pb.Event) -> DittoEvent | None:
             return None
 
 
-_FILE_STATUSES = frozenset(FileStatus)
-_BLOCK_STATUSES = frozenset(BlockStatus)
+_FILE_STATUSES = frozenset(map(int, FileStatus))
+_BLOCK_STATUSES = frozenset(map(int, BlockStatus))

@@ -9,7 +9,7 @@ from typing import Final
 import grpc
 
 from homestow.client.adapters.ditto_connection import DittoConnection
-from homestow.client.adapters.ditto_errors import error_of
+from homestow.client.adapters.ditto_errors import error_of, status_of
 from homestow.client.adapters.ditto_values import DittoEvent, DittoTokens, EventKind, event_of
 from homestow.values.errors import Busy, CloudError, LoginNeeded, ServerError, TooManyTries, Unreachable
 from homestow.wire.ditto import ditto_pb2 as pb
@@ -32,7 +32,7 @@ class Watching:
     def __init__(self, connection: DittoConnection, kinds: Collection[EventKind], watch: str) -> None:
         self._connection = connection
         self._request = pb.WatchRequest(create_request=pb.WatchCreateRequest(watch_uuid=watch or str(uuids.uuid4())))
-        self._request.create_request.watches.extend(int(kind) for kind in sorted(kinds))  # type: ignore[arg-type]  # numbers
+        self._request.create_request.watches.extend(int(kind) for kind in sorted(kinds))  # type: ignore[misc]  # numbers
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._failures = 0
         self._answered = False
@@ -94,7 +94,7 @@ class Watching:
                     asks.put(self._request)
                     unanswered, unsettled = 1, unsettled - 1
         except grpc.RpcError as error:
-            if isinstance(error, grpc.Call) and error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+            if status_of(error) is grpc.StatusCode.DEADLINE_EXCEEDED:
                 return
             raise error_of(error) from error
         finally:
