@@ -11,8 +11,9 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -153,7 +154,7 @@ class _Channel:
         self.call(calls.UPLOAD_FILE_BLOCK, pb.UploadFileBlockRequest(file_uuid=uuid, block=block))
 
 
-def _in_threads(works: list[Callable[[], None]]) -> float:
+def _in_threads(works: Sequence[Callable[[], None]]) -> float:
     """Seconds until all are done."""
     failed: list[grpc.RpcError | OSError] = []
 
@@ -189,7 +190,7 @@ def send_blocks(order: dict[str, Any]) -> dict[str, Any]:
         for no in numbers:
             channel.send(uuid, no, data, md5)
 
-    return {"seconds": _in_threads([lambda channel=channel: send(channel) for channel in channels])}
+    return {"seconds": _in_threads([partial(send, channel) for channel in channels])}
 
 
 def send_small(order: dict[str, Any]) -> dict[str, Any]:
@@ -205,8 +206,7 @@ def send_small(order: dict[str, Any]) -> dict[str, Any]:
         for number in numbers:
             channel.send(channel.create(f"{order['name']}-{number}", len(data), md5), 0, data, md5)
 
-    works = [lambda channel=channels[at % len(channels)]: send(channel) for at in range(order["at_once"])]
-    return {"seconds": _in_threads(works)}
+    return {"seconds": _in_threads([partial(send, channels[at % len(channels)]) for at in range(order["at_once"])])}
 
 
 async def watch(order: dict[str, Any]) -> dict[str, Any]:
@@ -223,7 +223,9 @@ async def watch(order: dict[str, Any]) -> dict[str, Any]:
             response_deserializer=calls.WATCH.read_answer,
         )
         stream = method(metadata=((calls.AUTHORIZATION, f"{calls.BEARER} {token}"),))
-        asked = pb.WatchCreateRequest(watch_uuid=f"{order['name']}-{number}", watches=[2])
+        asked = pb.WatchCreateRequest(
+            watch_uuid=f"{order['name']}-{number}", watches=[pb.WatchCreateRequest.FILE_WRITTEN]
+        )
         await stream.write(pb.WatchRequest(create_request=asked))
         async for answer in stream:
             now = time.perf_counter()
@@ -233,10 +235,9 @@ async def watch(order: dict[str, Any]) -> dict[str, Any]:
                 came.setdefault(event.file_written_event.file_size, []).append(now)
 
     tasks = [asyncio.create_task(one(number)) for number in range(order["watchers"])]
-    waiting = asyncio.gather(*(event.wait() for event in ready))
-    await asyncio.wait([waiting, *tasks], timeout=_SETTLE_S, return_when=asyncio.FIRST_COMPLETED)
-    if not waiting.done():
-        raise SystemExit("a watch could not be opened: " + str([task.exception() for task in tasks if task.done()]))
+    async with asyncio.timeout(_SETTLE_S):
+        for event in ready:
+            await event.wait()
     await asyncio.sleep(1.0)
     loop = asyncio.get_running_loop()
     answered = await loop.run_in_executor(None, _write, order)
@@ -254,7 +255,7 @@ async def watch(order: dict[str, Any]) -> dict[str, Any]:
 def _write(order: dict[str, Any]) -> dict[int, float]:
     """New files of sizes that tell them apart, by the native API; when each was answered."""
     host, port = order["http"]
-    socks = {}
+    socks: dict[int, socket.socket] = {}
     answered: dict[int, float] = {}
     for number in range(order["writes"]):
         top, token = order["places"][number % len(order["places"])]
