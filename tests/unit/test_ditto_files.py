@@ -331,3 +331,24 @@ def test_sizes_that_cannot_be(rig: Rig) -> None:
         rig.files.create(rig.anna, "a", (1 << 50) + 1, None, "")
     with pytest.raises(DigestMismatch):
         rig.files.create(rig.anna, "a", 0, bytes(16), "")
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_power_cut_takes_only_what_was_not_flushed(rig: Rig, seed: int) -> None:
+    """Of blocks that were acknowledged but not flushed it is told that they are missing; sent again, the file is right."""
+    chance = random.Random(seed)
+    uuid = rig.create("a.bin", DATA, md5_of(DATA))
+    sent = chance.sample(NAMES, chance.choice((1, 5, 10))) if seed else [NAMES[-1]]
+    for no in sent:
+        rig.send(uuid, DATA, 1000, no)
+    rig.world.boot += "'"
+    rig.restart()
+    blocks, _ = rig.files.blocks(rig.anna, uuid, 0, 100, None)
+    missing = [no for no in NAMES if no not in {block.no for block in blocks if block.stage is not None}]
+    assert set(missing) >= set(NAMES) - set(sent)
+    chance.shuffle(missing)
+    for no in missing[:-1]:
+        assert rig.send(uuid, DATA, 1000, no) is Stage.UPLOADED, (no, missing)
+        assert rig.view(uuid).stage is Stage.UPLOADING
+    assert rig.send(uuid, DATA, 1000, missing[-1]) is Stage.WRITTEN
+    assert rig.content("Ditto", "a.bin") == DATA

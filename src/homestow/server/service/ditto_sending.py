@@ -84,8 +84,7 @@ class DittoSending:
                     known = next((each for each in self._rows.blocks(file.number, no, 1) if each.no == no), None)
                     if not self._has(row, known, len(data), found):
                         self._take(file, row, live, no, data, found, 0 if known is None else known.size)
-            if live.total == file.size and not live.wrong:
-                self._complete(who, file, live)
+            if live.total == file.size and not live.wrong and self._complete(who, file, live):
                 return written
         return replace(written, stage=Stage.UPLOADED)
 
@@ -150,11 +149,12 @@ class DittoSending:
         if known is None or known.no != layout.last[0]:
             return
         to = layouts.offset_of(layout, known.no)
-        data = arriving.staged.read_at(known.offset, known.size)
         old, new = (known.offset, known.offset + known.size), (to, to + known.size)
-        arriving.lost(*new)
-        arriving.write(to, memoryview(data))
-        arriving.got(*new)
+        if spans.covers(arriving.received, *old):  # else a power cut took it
+            data = arriving.staged.read_at(known.offset, known.size)
+            arriving.lost(*new)
+            arriving.write(to, memoryview(data))
+            arriving.got(*new)
         if old[0] < new[0]:
             arriving.lost(old[0], min(old[1], new[0]))
 
@@ -167,19 +167,21 @@ class DittoSending:
 
     # --- the end ------------------------------------------------------------------------------------------------------
 
-    def _complete(self, who: Principal, file: Announced, live: Live) -> None:
-        """All blocks are there: verify, publish, remember."""
+    def _complete(self, who: Principal, file: Announced, live: Live) -> bool:
+        """All blocks came: verify, publish, remember. False: a power cut took bytes of some, which must come again."""
         with live.finishing:
             file = self._shelf.again(file)
             if file.written_ns is not None:
-                return
+                return True
             row = self._upload_row(who, file)
             if row is None:
-                return
+                return True
             arrivals = self._core.arrivals
             arriving = arrivals.hold(row)
             try:
                 with arriving.finishing:
+                    if spans.count(arriving.received) < file.size:
+                        return False
                     arriving.take_over()
                     if file.size:
                         arriving.want_md5()
@@ -201,6 +203,7 @@ class DittoSending:
             arrivals.forget(row.id)
             faultpoint("ditto.published")
             self._written(file, row, Md5Row(node.id, node.rev, md5, node.size))
+        return True
 
     def _written(self, file: Announced, row: UploadRow, known: Md5Row) -> None:
         """It is a file. What a power cut may take of this is found again: the upload is written, which is durable."""
