@@ -54,7 +54,7 @@ class Device:
     @contextlib.contextmanager
     def connected(self) -> Iterator[Phone]:
         """A connection to the server of now."""
-        phone = Phone(self.server.grpc, self.token or None)
+        phone = Phone(str(self.server.ready["grpc"]), self.token or None)
         if not self.token:
             request = pb.AuthenticateRequest(username="anna", password=PASSWORD, **self.secret)
             phone.token = self.token = phone.call(calls.AUTHENTICATE, request).access_token
@@ -112,7 +112,7 @@ def test_every_point_of_an_upload_is_a_place_to_die() -> None:
 
 def test_killed_anywhere_in_an_upload_nothing_is_lost(zygote: Zygote, place: Path, told: Callable[[str], None]) -> None:
     """Bytes, acknowledged blocks, events and their names, after each kill; in the end each file is there once and right."""
-    server = ServerProcess(zygote, place, grpc=True)
+    server = ServerProcess(zygote, place, "--grpc", "127.0.0.1:0")
     server.add_user("anna")
     device = Device(server)
     files: dict[str, str] = {}
@@ -182,11 +182,11 @@ def complete(device: Device, uuid: str) -> bool:
 
 def test_a_server_with_open_streams_stops_in_time(zygote: Zygote, place: Path, told: Callable[[str], None]) -> None:
     """Within 10 s, whatever is open: watchers are told to come back, those who never read or never send are left."""
-    server = ServerProcess(zygote, place, grpc=True)
+    server = ServerProcess(zygote, place, "--grpc", "127.0.0.1:0")
     server.add_user("anna")
     device = Device(server)
     assert server.start()
-    with device.connected() as phone, Http2(server.grpc) as line:
+    with device.connected() as phone, Http2(str(server.ready["grpc"])) as line:
         token = [("authorization", f"Bearer {device.token}")]
         streams = [Stream(phone) for _ in range(5)]
         for number, stream in enumerate(streams):
