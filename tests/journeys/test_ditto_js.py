@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.fronts.ditto.rig import PASSWORD, Rig, open_rig
 
 HERE = Path(__file__).parent / "ditto_js"
@@ -25,7 +24,11 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("package.json", "package-lock.json", "client.js"):
         shutil.copy(HERE / name, place / name)
     subprocess.run(
-        ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=place, check=True, capture_output=True, timeout=100
+        ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+        cwd=place,
+        check=True,
+        capture_output=True,
+        timeout=100,
     )
     return place / "client.js"
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.unit.core_world import World
 
 from homestow.server.adapters.catalogue_sql.accounts import SqlAccounts
 from homestow.server.adapters.catalogue_sql.ditto import SqlDitto
@@ -19,7 +20,6 @@ from homestow.server.service.ditto_files import DittoFiles, FileView
 from homestow.server.service.md5s import Md5s
 from homestow.values.errors import BadName, BadRequest, CloudError, DigestMismatch, NotFound, Stale, TooLarge
 from homestow.values.ids import NodeId
-from tests.unit.core_world import World
 
 
 def md5_of(data: bytes) -> bytes:
