@@ -357,7 +357,7 @@ class Repeats:
 def _ditto_of(url: str) -> DittoAddress:
     """How far away an HTTP address is."""
     found = parse_url(url)
-    return DittoAddress("localhost" if found.path else found.host, found.port, found.tls)
+    return DittoAddress("ditto", "localhost" if found.path else found.host, found.port, found.tls)
 
 
 def _metadata(tokens: DittoTokens) -> tuple[tuple[str, str | bytes], ...]:

@@ -1,12 +1,10 @@
 """Files, blocks and events of the Ditto services as a program holds them, and the address of a server."""
 
-import ipaddress
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final, NamedTuple
-from urllib.parse import urlsplit
 
-from homestow.values.errors import BadSettings
+from homestow.client.adapters.tcp_address import TcpAddress, parse_address
 from homestow.wire.ditto import ditto_pb2 as pb
 
 DEFAULT_PORT: Final = 50051
@@ -116,32 +114,7 @@ class DittoAccess:
     password: str | None = field(default=None, repr=False)
 
 
-class DittoAddress(NamedTuple):
-    """Host and port; `tls`: the connection is secured."""
-
-    host: str
-    port: int
-    tls: bool = False
-
-    @property
-    def authority(self) -> str:
-        """Host and port as gRPC takes them."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-    @property
-    def url(self) -> str:
-        """The one spelling under which this server is remembered."""
-        return f"ditto{'s' if self.tls else ''}://{self.authority}"
-
-    @property
-    def is_here(self) -> bool:
-        """Whether what is sent never leaves this machine."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+DittoAddress = TcpAddress
 
 
 def parse_ditto(text: str, *, tls: bool = False) -> DittoAddress:
@@ -153,18 +126,7 @@ def parse_ditto(text: str, *, tls: bool = False) -> DittoAddress:
         BadSettings: another scheme, no host, or more than host and port.
     """
     problem = f"{text!r} is not the address of a Ditto server. It looks like host:50051 or dittos://host."
-    if any(c <= " " or c == "\x7f" for c in text):
-        raise BadSettings(problem)
-    try:
-        parts = urlsplit(text if "://" in text else f"ditto://{text}")
-        port, host = parts.port, parts.hostname
-        name = host.encode("idna").decode() if host and ":" not in host else host
-    except ValueError as error:
-        raise BadSettings(problem) from error
-    more = parts.path.strip("/") or parts.query or parts.fragment or parts.username is not None
-    if parts.scheme not in ("ditto", "dittos", "http", "https") or not name or more or port == 0:
-        raise BadSettings(problem)
-    return DittoAddress(name, DEFAULT_PORT if port is None else port, tls or parts.scheme in ("dittos", "https"))
+    return parse_address(text, "ditto", DEFAULT_PORT, problem, tls=tls, others=("http", "https"))
 
 
 def file_of(message: pb.DittoFile) -> DittoFile:
