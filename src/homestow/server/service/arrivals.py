@@ -123,7 +123,9 @@ class Arrivals:
         Args:
             beside: what else to write down, in the same transaction.
         """
-        if flush or arriving.unsynced() >= SYNC_EVERY:
+        piled_up = arriving.unsynced()
+        # One of those who send at the same time flushes, the others go on; far behind, all wait for the disk.
+        if flush or piled_up >= 4 * SYNC_EVERY or (piled_up >= SYNC_EVERY and not arriving.syncing.locked()):
             self.flush(row, arriving)
         expires = self._clock.now_ns() + self._lifetime_ns
 
