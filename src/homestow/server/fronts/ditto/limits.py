@@ -10,10 +10,10 @@ from typing import Final
 from homestow.values.errors import Busy, TooManyTries
 from homestow.values.ids import AccountId
 
-CALLS_PER_S: Final = 200.0
+CALLS_PER_S: Final = 1000.0
 """Calls that one user may make a second in the long run; a block counts as one."""
 
-BURST: Final = 2000.0
+BURST: Final = 4000.0
 """Calls that one user may make at once after a rest."""
 
 CONNECTION_CALLS: Final = 8
