@@ -18,9 +18,11 @@ from pycloud import ClientSocket, ReceivedFile, ServerSocket, User, framing, has
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path) -> Iterator[Path]:
-    """The working directory."""
-    with working_in(tmp_path):
-        yield tmp_path
+    """The working directory, with nobody else's things around it."""
+    place = tmp_path / "served"
+    place.mkdir()
+    with working_in(place):
+        yield place
 
 
 @pytest.fixture
