@@ -65,7 +65,6 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["sync", "-d", "x", "-z", "5556"], "-z is not there yet"),
         (["sync", "-d", "x", "-s", "ftp://host"], "no server's address"),
         (["serve", "--netdrive", "nowhere"], "netdrive: 'nowhere' is not HOST:PORT"),
-        (["serve", "--grpc", ":0"], "--grpc is not there yet"),
         (["root", "member", "Photos", "anna:all"], "is not USER:RIGHTS"),
         (["trash", "empty"], "gone for good"),
         (["completion", "tcsh"], "is not one of"),
