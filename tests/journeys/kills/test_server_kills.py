@@ -32,6 +32,10 @@ NOT_SERVING = {
     "content.stage_kept": "the store offers it, no use case takes it yet; tests/contracts reach it",
     "merging.grafted": "roots are merged by an order of the owner's: tests/unit/test_merging.py",
     "content.make_link": "a backup is restored while no server runs",
+    **dict.fromkeys(
+        ("ditto.block_received", "ditto.block_moved", "ditto.uploaded", "ditto.published"),
+        "only clients of Ditto upload so: test_ditto_kills",
+    ),
     **dict.fromkeys(("upload.appended", "parts.claimed", "parts.published"), "only phones upload so: test_isync_kills"),
 }
 """Points that a running server does not reach here, and why."""
