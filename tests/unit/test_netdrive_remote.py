@@ -104,6 +104,11 @@ def fails(server: DriveServer, call: str, nth: int = 1) -> None:
     server.before = before
 
 
+def above(told: dict[NodeId, Node], node: Node) -> tuple[str, ...]:
+    """Where a node is, from the top."""
+    return () if node.parent is None else (*above(told, told[node.parent]), node.name)
+
+
 class TestUploads:
     def test_blocks_in_any_order(self, seat: Seat) -> None:
         """Blocks come in any order and twice; nothing is published before `finish`."""
@@ -273,6 +278,49 @@ class TestMoves:
         seat.server.before = lambda name: None
         assert set(seat.server.files) == {("f",)}
         assert seat.remote.node(file.id).rev == 2
+
+    def test_two_things_of_one_name_end_a_move(self, seat: Seat) -> None:
+        """A half moved folder whose old place gets a name that the new one has is given up: then all is told as it is."""
+        folder = seat.remote.make_folder(NodeId(TOP), "d")
+        seat.put("f", b"1", seat.remote.make_folder(folder.id, "e").id)
+        fails(seat.server, "delete_folder")
+        with pytest.raises(Unreachable):
+            seat.remote.move(folder.id, NodeId(TOP), "new", seat.remote.node(folder.id).change)
+        del seat.server.folders["d", "e"]
+        seat.remote.node(folder.id)
+        seat.server.publish(("d", "e", "g"), b"2", 9)
+        with pytest.raises(Stale):
+            seat.remote.move(folder.id, NodeId(TOP), "new", seat.remote.node(folder.id).change)
+        assert set(seat.server.files) == {("new", "e", "f"), ("d", "e", "g")}
+        told = {node.id: node for node in seat.remote.tree().nodes}
+        assert {above(told, node) for node in told.values()} == {*seat.server.folders, *seat.server.files}
+
+    def test_new_folders_stay(self, seat: Seat) -> None:
+        """Empty folders that others make in either place meanwhile are at the new one when the move ends."""
+        folder = seat.remote.make_folder(NodeId(TOP), "d")
+        seat.put("f", b"1", folder.id)
+
+        def make(name: str) -> None:
+            if name == "delete_file":
+                seat.server.make(("d", "old"))
+                seat.server.make(("new", "fresh"))
+
+        seat.server.before = make
+        seat.remote.move(folder.id, NodeId(TOP), "new", seat.remote.node(folder.id).change)
+        assert set(seat.server.folders) == {(), ("new",), ("new", "old"), ("new", "fresh")}
+        assert set(seat.server.files) == {("new", "f")}
+
+    def test_what_is_at_the_new_place_stays(self, seat: Seat) -> None:
+        """A folder whose old one somebody else deleted is not deleted where it is now."""
+        folder = seat.remote.make_folder(NodeId(TOP), "d")
+        inner = seat.remote.make_folder(folder.id, "e")
+        fails(seat.server, "delete_folder")
+        with pytest.raises(Unreachable):
+            seat.remote.move(folder.id, NodeId(TOP), "new", seat.remote.node(folder.id).change)
+        del seat.server.folders["d", "e"]
+        seat.remote.move(folder.id, NodeId(TOP), "new", seat.remote.node(folder.id).change)
+        assert set(seat.server.folders) == {(), ("new",), ("new", "e")}
+        assert seat.remote.node(inner.id).parent == folder.id
 
     def test_content_that_the_server_forgot_is_carried(self, seat: Seat) -> None:
         """Where it does not know the content by its MD5, the bytes go down and up again."""

@@ -340,14 +340,28 @@ def test_swap_goes_through_a_passing_name() -> None:
     assert {one, other} == {case.item("a", here=False), case.item("b", here=False)}
 
 
-def test_killed_in_the_middle_of_a_swap() -> None:
+def test_a_passing_name_that_is_taken() -> None:
+    """Something else may bear it, left by others on the way: the swap goes through another one, which is nobody's rename."""
+    case = Case({"a": "1", "b": "2"})
+    left = [passing_name(case.item(name, here=True)) for name in "ab"]
+    for name in left:
+        case.make_there(name, FOLDER)
+    case.move_here("a", "t")
+    case.move_here("b", "a")
+    case.move_here("t", "b")
+
+    assert case.settle() == {"a": "2", "b": "1"} | dict.fromkeys(left)
+
+
+@pytest.mark.parametrize("ending", ["", "-2"])
+def test_killed_in_the_middle_of_a_swap(ending: str) -> None:
     """The server bears a passing name from a run that was killed: it is not taken for somebody's rename."""
     case = Case({"a": "1", "b": "2"})
     case.move_here("a", "t")
     case.move_here("b", "a")
     case.move_here("t", "b")
     item = case.item("b", here=False)
-    case.move_there("b", passing_name(item))
+    case.move_there("b", passing_name(item) + ending)
 
     assert case.settle() == {"a": "2", "b": "1"}
 

@@ -1,7 +1,8 @@
 """Moves on a server that knows none: the same content is announced at the new place, seen there, and only then deleted at the old.
 
 The server has the content, so no bytes move. The new objects are aliases of the nodes meanwhile (`remote_netdrive_tree`), so
-that a move that breaks off, by a fault or our own death, is gone on with by the next one.
+that a move that breaks off, by a fault or our own death, is gone on with by the next one. When others have put things of one
+name into both meanwhile, no node can stand for both any more: the move is given up, and each is what it is on the server.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -106,9 +107,9 @@ class Moves:
             account.store.save()
             return moved
 
-    def _give_up(self, entry: Entry) -> None:
+    def _give_up(self, *entries: Entry) -> None:
         with self._account.lock:
-            self._account.snapshot.drop_aliases((entry.id,))
+            self._account.snapshot.drop_aliases(entry.id for entry in entries)
             self._account.store.save()
 
     def _delete(self, places: Sequence[Place]) -> None:
@@ -120,7 +121,8 @@ class Moves:
         """The folder at its new place, with all that is in it.
 
         Raises:
-            Stale: others changed so much in it meanwhile that a part is still at the old place; another move goes on.
+            Stale: others changed so much in it meanwhile that a part is still at the old place; another move goes on, unless
+                both places have things of one name: then the new place is a folder of its own from the next look on.
         """
         account = self._account
         for _ in range(ROUNDS):
@@ -140,11 +142,11 @@ class Moves:
             self._look(0)
             with account.lock:
                 left = [each for each in account.snapshot.below(entry.id) if _is_left(each, places)]
-                folders = [
-                    each for each in [account.snapshot.live(entry.id), *account.snapshot.below(entry.id)] if each.folder
-                ]
-            if not left and (moved := self._leave_old(folders, places, parent, name)) is not None:
+            if not left and (moved := self._leave_old(entry.id, places, parent, name)) is not None:
                 return moved
+            if not left and self._contested(inside):
+                self._give_up(*inside)
+                break
         raise Stale("The folder is changed by others while it moves; it is gone on with.", rev=0, change=entry.change)
 
     def _move_files(self, files: Sequence[Entry], places: dict[int, Names]) -> None:
@@ -169,12 +171,23 @@ class Moves:
             account.store.save()
         _raise_first(error for error in outcomes if not isinstance(error, NotFound))
 
-    def _leave_old(self, folders: Sequence[Entry], places: dict[int, Names], parent: int, name: str) -> Entry | None:
+    def _contested(self, inside: Sequence[Entry]) -> bool:
+        """Whether something cannot be brought because its new place has another thing of that name."""
+        ids = {each.id for each in inside}
+        with self._account.lock:
+            return any(refusal.parent in ids for refusal in self._account.snapshot.refused.values())
+
+    def _leave_old(self, folder: int, places: dict[int, Names], parent: int, name: str) -> Entry | None:
         """Delete the old folders, from the deepest; None when something came into one of them."""
         account = self._account
         with account.lock:
-            old = [account.snapshot.folder_path(each.id) for each in reversed(folders)]
-            keys = {node: second[0] for node, second in account.snapshot.second.items()}
+            folders = [each for each in [account.snapshot.live(folder), *account.snapshot.below(folder)] if each.folder]
+            if any(each.id not in places for each in folders):
+                return None
+            # Where somebody else deleted the old one, the new one has taken over already.
+            there = {each.id: each.key for each in folders if split(each.place) == places.get(each.id)}
+            old = [account.snapshot.folder_path(each.id) for each in reversed(folders) if each.id not in there]
+            keys = there | {node: second[0] for node, second in account.snapshot.second.items()}
         for error in self._drive.delete_folders(old):
             if isinstance(error, Unreachable):
                 raise error
@@ -182,7 +195,7 @@ class Moves:
                 self._look(0)
                 return None
         with account.lock:
-            now = account.snapshot.live(folders[0].id)
+            now = account.snapshot.live(folder)
             if (now.parent, now.name) != (parent, name):
                 now = account.snapshot.moved(now.id, parent, name, keys)
                 account.store.save()
@@ -190,8 +203,8 @@ class Moves:
 
 
 def _is_left(entry: Entry, places: dict[int, Names]) -> bool:
-    """Whether a file does not stand at its new place yet."""
-    return not entry.folder and (entry.id not in places or split(entry.place) != places[entry.id][:-1])
+    """Whether something came while the rest was brought, or is a file that does not stand at its new place yet."""
+    return entry.id not in places or (not entry.folder and split(entry.place) != places[entry.id][:-1])
 
 
 def _same(then: Entry, now: Entry) -> bool:

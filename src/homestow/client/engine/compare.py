@@ -19,8 +19,13 @@ class View(NamedTuple):
 
 
 def passing_name(item: int) -> str:
-    """Name an item bears for a moment when names go round in a circle (SC-077); never taken for a rename by somebody."""
+    """Name an item bears for a moment when names go round in a circle (SC-077); with "-2", "-3"... where something has it."""
     return f".homestow-moving-{item}"
+
+
+def is_passing(item: int, name: str) -> bool:
+    """Whether the item bears its passing name, which is never taken for a rename by somebody."""
+    return name == passing_name(item) or name.startswith(f"{passing_name(item)}-")
 
 
 def changed_here(here: LocalItem, base: SyncedItem) -> bool | None:
@@ -46,12 +51,12 @@ def changed_there(there: RemoteItem, base: SyncedItem) -> bool:
 
 def moved_here(item: int, here: LocalItem, base: SyncedItem) -> bool:
     """Whether somebody gave it another place on disk."""
-    return (here.parent, here.name) != (base.parent, base.name) and here.name != passing_name(item)
+    return (here.parent, here.name) != (base.parent, base.name) and not is_passing(item, here.name)
 
 
 def moved_there(item: int, there: RemoteItem, base: SyncedItem) -> bool:
     """Whether somebody gave it another place on the server."""
-    return (there.parent, there.name) != (base.parent, base.name) and there.name != passing_name(item)
+    return (there.parent, there.name) != (base.parent, base.name) and not is_passing(item, there.name)
 
 
 def close_times(one_ns: int, other_ns: int, step_ns: int) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
-from homestow.client.engine.compare import Place, passing_name
+from homestow.client.engine.compare import Place, is_passing, passing_name
 from homestow.client.engine.steps import (
     Action,
     DeleteRemote,
@@ -281,11 +281,16 @@ class Schedule:
         want, (target, _) = self._pending[blocker]
         waits, (parent, name) = self._pending[waiter]
         place = self._place(blocker)
-        if want is not Want.MOVE or place is None or place[1] == passing_name(blocker):
+        if want is not Want.MOVE or place is None or is_passing(blocker, place[1]):
             return None
         if waits is Want.DELETE:
-            return (self._outside(waiter, blocker, target), passing_name(blocker))
-        return (place[0], passing_name(blocker)) if blocker in self._having(parent, name) else None
+            return self._passing(self._outside(waiter, blocker, target), blocker)
+        return self._passing(place[0], blocker) if blocker in self._having(parent, name) else None
+
+    def _passing(self, folder: int, item: int) -> Place:
+        """The item's passing name there; others may have left something that bears it."""
+        names = (passing_name(item), *(f"{passing_name(item)}-{number}" for number in range(2, 100)))
+        return folder, next((name for name in names if not self._having(folder, name)), names[-1])
 
     def _outside(self, going: int, item: int, target: int) -> int:
         """A folder that stays, for an item in a folder that goes: the one where it shall be, else the nearest above."""
