@@ -1,10 +1,11 @@
-"""Connect a TCP socket, secured when asked for, before a deadline; what fails is said in words."""
+"""Connect a socket, secured when asked for, before a deadline; what fails is said in words."""
 
 import errno
 import os
 import socket
 import threading
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from homestow.values.errors import NotHomestow, Unreachable
@@ -17,13 +18,21 @@ class Dialer:
     """Connections to one host and port; may be used from several threads.
 
     Args:
+        authority: what errors call it.
         tls: always verified, TLS 1.2 or newer; SSL_CERT_FILE names other roots of trust (S89).
         timeout_s: longest time for a connection, its security included.
+        path: of a local socket, which takes the place of host and port; "": none.
+        protocols: what is spoken (ALPN); empty where that has no name.
     """
 
-    def __init__(self, host: str, port: int, authority: str, *, tls: bool, timeout_s: float) -> None:
+    def __init__(
+        self, host: str, port: int, authority: str, *, tls: bool, timeout_s: float, path: str = "",
+        protocols: Sequence[str] = (),
+    ) -> None:  # fmt: skip
         self._host, self._port, self.authority, self._tls = host, port, authority, tls
         self._timeout_s = timeout_s
+        self._path = path
+        self._protocols = protocols
         self._lock = threading.Lock()
         self._context: ssl.SSLContext | None = None
 
@@ -53,6 +62,8 @@ class Dialer:
         return Unreachable(f"{self.authority} cannot be reached: {reason}.")
 
     def _dial(self, deadline: float) -> socket.socket:
+        if self._path:
+            return self._dial_local()
         failed: OSError = OSError(errno.EHOSTUNREACH, os.strerror(errno.EHOSTUNREACH))
         # As bytes: of text, Python would load its tables of international names even for plain ones.
         asked = self._host.encode() if self._host.isascii() else self._host
@@ -69,13 +80,26 @@ class Dialer:
             return sock
         raise failed
 
+    def _dial_local(self) -> socket.socket:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            sock.settimeout(self._timeout_s)
+            sock.connect(self._path)
+        except OSError:
+            sock.close()
+            raise
+        return sock
+
     def _secure(self, sock: socket.socket, deadline: float) -> socket.socket:
         import ssl
 
         with self._lock:
             if self._context is None:
-                self._context = ssl.create_default_context()
-                self._context.minimum_version = ssl.TLSVersion.TLSv1_2
+                context = ssl.create_default_context()
+                context.minimum_version = ssl.TLSVersion.TLSv1_2
+                if self._protocols:
+                    context.set_alpn_protocols(list(self._protocols))
+                self._context = context
             context = self._context
         sock.settimeout(max(0.001, deadline - time.monotonic()))
         return context.wrap_socket(sock, server_hostname=self._host)

@@ -13,14 +13,12 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
+from homestow.client.adapters.dialing import Dialer
 from homestow.client.adapters.http_address import Address, parse_url
 from homestow.client.adapters.http_parsing import Framing, Head, framing_of, parse_chunk_size, parse_head
 from homestow.values.errors import NotHomestow, Unreachable
-
-if TYPE_CHECKING:
-    import ssl
 
 MAX_PIECE: Final = 1024 * 1024
 """Most bytes of an answer held at once while it streams."""
@@ -252,7 +250,16 @@ class HttpClient:
         self._idle: list[_Connection] = []
         self._busy: set[_Connection] = set()
         self._closed = False
-        self._context: ssl.SSLContext | None = None
+        to = self.address
+        self._dialer = Dialer(
+            to.host,
+            to.port,
+            to.path or to.authority,
+            tls=to.tls,
+            timeout_s=timeout_s,
+            path=to.path,
+            protocols=("http/1.1",),
+        )
 
     def request(
         self,
@@ -331,13 +338,10 @@ class HttpClient:
 
     def broken(self, error: BaseException) -> Unreachable:
         """The error for a failed connection."""
-        where = self.address.path or self.address.authority
-        if self._closed:
-            return Unreachable("The connection was closed.")
-        if isinstance(error, TimeoutError):
-            return Unreachable(f"{where} did not answer within {self.timeout_s:g} seconds.")
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else "the connection broke"
-        return Unreachable(f"{where} cannot be reached: {reason}.")
+        return self._closed_now() or self._dialer.broken(error)
+
+    def _closed_now(self) -> Unreachable | None:
+        return Unreachable("The connection was closed.") if self._closed else None
 
     def _take(self, *, fresh: bool) -> _Connection:
         now = time.monotonic()
@@ -358,16 +362,10 @@ class HttpClient:
         return found or self._connect()
 
     def _connect(self) -> _Connection:
-        deadline = time.monotonic() + self.timeout_s
-        sock = None
         try:
-            sock = self._dial(deadline)
-            if self.address.tls:
-                sock = self._secure(sock, deadline)
-        except OSError as error:
-            if sock is not None:
-                sock.close()
-            raise self._unconnected(error) from error
+            sock = self._dialer.connect()
+        except Unreachable as error:
+            raise self._closed_now() or error from error.__cause__
         connection = _Connection(sock, self.address)
         with self._lock:
             self._busy.add(connection)
@@ -376,60 +374,6 @@ class HttpClient:
             self.drop(connection)
             raise Unreachable("The connection was closed.")
         return connection
-
-    def _dial(self, deadline: float) -> socket.socket:
-        if self.address.path:
-            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            try:
-                sock.settimeout(self.timeout_s)
-                sock.connect(self.address.path)
-            except OSError:
-                sock.close()
-                raise
-            return sock
-        failed: OSError = OSError(errno.EHOSTUNREACH, os.strerror(errno.EHOSTUNREACH))
-        host = self.address.host
-        # As bytes: of text, Python would load its tables of international names even for plain ones.
-        asked = host.encode() if host.isascii() else host
-        for family, kind, protocol, _, place in socket.getaddrinfo(asked, self.address.port, type=socket.SOCK_STREAM):
-            sock = socket.socket(family, kind, protocol)
-            try:
-                sock.settimeout(max(0.001, deadline - time.monotonic()))
-                sock.connect(place)
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            except OSError as error:
-                sock.close()
-                failed = error
-                continue
-            return sock
-        raise failed
-
-    def _secure(self, sock: socket.socket, deadline: float) -> socket.socket:
-        import ssl
-
-        with self._lock:
-            if self._context is None:
-                context = ssl.create_default_context()
-                context.minimum_version = ssl.TLSVersion.TLSv1_2
-                context.set_alpn_protocols(["http/1.1"])
-                self._context = context
-            context = self._context
-        sock.settimeout(max(0.001, deadline - time.monotonic()))
-        return context.wrap_socket(sock, server_hostname=self.address.host)
-
-    def _unconnected(self, error: OSError) -> Unreachable | NotHomestow:
-        if not self.address.tls:
-            return self.broken(error)
-        import ssl
-
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return NotHomestow(
-                f"{self.address.authority} cannot prove who it is: {error.verify_message}. "
-                "For a certificate of your own, name its authority's file in SSL_CERT_FILE."
-            )
-        if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
-            return NotHomestow(f"{self.address.authority} does not speak TLS 1.2 or newer. Is the address right?")
-        return self.broken(error)
 
     # --- one request ---------------------------------------------------------------------------------------------------
 
