@@ -15,12 +15,10 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any, Final
 
+from homestow.wire.fed import END, Data, End
 from homestow.wire.netdrive_frames import (
-    END,
     MAX_TYPE,
     Answer,
-    Data,
-    End,
     FrameError,
     Framing,
     Malformed,

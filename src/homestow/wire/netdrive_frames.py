@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Final
 
+from homestow.wire.fed import END, Data, End, Fed
 from homestow.wire.netdrive_messages import Dialect
 
 MAX_TYPE: Final = 19
 """Characters of the type line, its LF not counted (source of the final dialect)."""
 
 _BLANKS: Final = b"\0\t\n\r "
-_NO_BYTES: Final = b""
 
 
 class Framing(Enum):
@@ -140,71 +140,15 @@ class Malformed:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Data:
-    """Bytes of the body of the last message, at least one; valid until the reader is fed again."""
-
-    data: memoryview
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """The body of the last message is complete, its closing NUL (final dialect) read."""
-
-
-END: Final = End()
-
-
-class Reader:
+class Reader(Fed):
     """Bytes in, messages out: what both directions have in common.
 
-    `feed` what came, then call `next` until it gives None, then feed more. A long body may be taken past the reader: when `buffered` is 0
-    inside of a body, up to `body_left` bytes may be read elsewhere, and `passed` says how many.
+    The closing NUL of the final dialect belongs to no body: `body_left` does not count it, and `End` comes when it was read.
     """
 
     def __init__(self) -> None:
-        self._buffer = _NO_BYTES
-        self._at = 0
-        self._held = bytearray()
-        self._left = 0
+        super().__init__()
         self._tail = False
-        self._open = False
-        self._broken: FrameError | None = None
-
-    @property
-    def body_left(self) -> int:
-        """Bytes of the present body that were neither given out nor passed; the closing NUL of the final dialect is not counted."""
-        return self._left
-
-    @property
-    def in_body(self) -> bool:
-        """Whether the `End` of the last message is still to come."""
-        return self._open
-
-    @property
-    def buffered(self) -> int:
-        """Bytes that were fed and not given out."""
-        return len(self._held) + len(self._buffer) - self._at
-
-    def feed(self, data: bytes | bytearray | memoryview) -> None:
-        """Take what came from the peer; bytes are kept as they are, not copied. After an error nothing is kept."""
-        if self._broken is not None:
-            return
-        piece = data if type(data) is bytes else bytes(data)
-        if self._at < len(self._buffer):
-            piece = self._buffer[self._at :] + piece
-        self._buffer = piece
-        self._at = 0
-
-    def passed(self, count: int) -> None:
-        """`count` bytes of the body were taken past the reader.
-
-        Raises:
-            ValueError: more than `body_left`, or bytes that were fed are not yet given out.
-        """
-        if not 0 <= count <= self._left or self.buffered:
-            raise ValueError("only the rest of a body passes, after all that was fed")
-        self._left -= count
 
     def take_body(self) -> memoryview | None:
         """The whole rest of the body when all of it was fed, its closing NUL as well: takes the place of `Data` and `End`.
@@ -224,15 +168,9 @@ class Reader:
 
     def _body(self) -> Data | End | None:
         """The next event while a body is open."""
-        left = len(self._buffer) - self._at
         if self._left:
-            if not left:
-                return None
-            start = self._at
-            self._at = stop = start + min(left, self._left)
-            self._left -= stop - start
-            return Data(memoryview(self._buffer)[start:stop])
-        if self._tail and not left:
+            return self._piece()
+        if self._tail and self._at == len(self._buffer):
             return None
         self._close()
         return END
@@ -254,11 +192,11 @@ class Reader:
         self, reason: Reason, message: str, dialect: Dialect | None = None, type: str | None = None
     ) -> FrameError:
         """What to raise, now and whenever the reader is asked again."""
-        self._broken = FrameError(reason, message, dialect, type)
-        self._buffer = _NO_BYTES
+        broken = self._broken = FrameError(reason, message, dialect, type)
+        self._buffer = b""
         self._at = 0
         self._held = bytearray()
-        return self._broken
+        return broken
 
     def _skip_blanks(self) -> bool:
         """Go to the next byte that is neither NUL nor white space; whether there is one."""

@@ -12,6 +12,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from homestow.wire.fed import END as END
+from homestow.wire.fed import Data as Data
+from homestow.wire.fed import End as End
+from homestow.wire.fed import Fed
+
 DELIMITER: Final = b"::::::::::"
 """Ten colons ("the primary delimiter for files")."""
 HEAD_BYTES: Final = 4
@@ -112,22 +117,7 @@ class Begun:
     length: int
 
 
-@dataclass(frozen=True, slots=True)
-class Data:
-    """Bytes of a long payload, at least one; valid until the reader is fed again."""
-
-    data: memoryview
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """The long payload is complete."""
-
-
-END: Final = End()
-
-
-class Frames:
+class Frames(Fed):
     """Reads the frames of one connection, in any cuts; the same for both ends.
 
     `feed` what came, then call `next` until it gives None, then feed more. The rest of a long payload may be taken past the reader: when
@@ -139,25 +129,10 @@ class Frames:
         hold: payloads up to so many bytes are given whole.
         most: longer payloads are an error.
         """
+        super().__init__("payload")
         self._hold = hold
         self._most = most
-        self._buffer = b""
-        self._at = 0
-        self._held = bytearray()
         self._length = -1
-        self._left = 0
-        self._open = False
-        self._broken: FrameError | None = None
-
-    @property
-    def body_left(self) -> int:
-        """Bytes of the long payload that were neither given out nor passed."""
-        return self._left
-
-    @property
-    def in_body(self) -> bool:
-        """Whether the `End` of a long payload is still to come."""
-        return self._open
 
     @property
     def missing(self) -> int:
@@ -170,31 +145,6 @@ class Frames:
     def begun(self) -> bool:
         """Whether a frame has begun whose end was not given out."""
         return self._open or self._length >= 0 or self.buffered > 0
-
-    @property
-    def buffered(self) -> int:
-        """Bytes that were fed and not given out."""
-        return len(self._held) + len(self._buffer) - self._at
-
-    def feed(self, data: bytes | bytearray | memoryview) -> None:
-        """Take what came from the peer; bytes are kept as they are, not copied. After an error nothing is kept."""
-        if self._broken is not None:
-            return
-        piece = data if type(data) is bytes else bytes(data)
-        if self._at < len(self._buffer):
-            piece = self._buffer[self._at :] + piece
-        self._buffer = piece
-        self._at = 0
-
-    def passed(self, count: int) -> None:
-        """`count` bytes of a long payload were taken past the reader.
-
-        Raises:
-            ValueError: more than `body_left`, or bytes that were fed are not yet given out.
-        """
-        if not 0 <= count <= self._left or self.buffered:
-            raise ValueError("only the rest of a payload passes, after all that was fed")
-        self._left -= count
 
     def next(self) -> Frame | Begun | Data | End | None:
         """The next event, None when more bytes are needed.
@@ -227,16 +177,10 @@ class Frames:
         return Frame(payload)
 
     def _body(self) -> Data | End | None:
-        if not self._left:
-            self._open = False
-            return END
-        start = self._at
-        stop = min(len(self._buffer), start + self._left)
-        if stop == start:
-            return None
-        self._at = stop
-        self._left -= stop - start
-        return Data(memoryview(self._buffer)[start:stop])
+        if self._left:
+            return self._piece()
+        self._open = False
+        return END
 
     def _take(self, count: int) -> bytes | None:
         """Exactly `count` bytes, None when they are not all here (then what is here is kept aside)."""
