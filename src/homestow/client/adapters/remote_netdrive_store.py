@@ -14,11 +14,12 @@ from threading import RLock
 from typing import Final, NamedTuple
 
 from homestow.client.adapters.remote_netdrive_tree import Changed, Entry, Snapshot
+from homestow.client.adapters.sqlite_file import keep_damaged, open_sqlite
 from homestow.values.digests import Digest
-from homestow.values.errors import NewerStore, StorageFailed
+from homestow.values.errors import StorageFailed
 
-_SCHEMA: Final = 1
-_TABLES = """
+_MIGRATIONS = (
+    """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE nodes (
     id INTEGER PRIMARY KEY, parent INTEGER NOT NULL, name TEXT NOT NULL, folder INTEGER NOT NULL, size INTEGER NOT NULL,
@@ -32,7 +33,8 @@ CREATE TABLE uploads (
     id TEXT PRIMARY KEY, vfile INTEGER NOT NULL, node INTEGER, base INTEGER, parent INTEGER, name TEXT,
     size INTEGER NOT NULL, md5 TEXT NOT NULL, mtime_ns INTEGER NOT NULL, done INTEGER, asked TEXT UNIQUE
 ) WITHOUT ROWID;
-"""
+""",
+)
 _MOST_PAIRS: Final = 500
 _FIRST_IDS: Final = 1 << 32
 _IDS_EACH: Final = 1 << 24
@@ -89,30 +91,12 @@ class NetdriveStore:
             self.snapshot = self._load()
 
     def _open(self) -> sqlite3.Connection:
-        try:
-            db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=10)
-        except sqlite3.OperationalError as error:
-            raise StorageFailed(f"{self._path} cannot be opened: {error}") from error
-        try:
-            (found,) = db.execute("PRAGMA user_version").fetchone()
-            if found > _SCHEMA:
-                raise NewerStore(f"{self._path} was written by a newer Homestow; run that version.")
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = FULL")
-            if not found:
-                db.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {_SCHEMA}; COMMIT;")
-        except BaseException:
-            db.close()
-            raise
-        return db
+        return open_sqlite(self._path, str(self._path), _MIGRATIONS, "FULL")
 
     def _set_aside(self, error: sqlite3.DatabaseError) -> None:
         if not isinstance(self._path, Path) or not self._path.exists() or "locked" in str(error):
             raise StorageFailed(f"{self._path} cannot be used: {error}") from error
-        for suffix in ("", "-wal", "-shm"):
-            part = self._path.with_name(self._path.name + suffix)
-            if part.exists():
-                part.replace(part.with_name(part.name + ".damaged"))
+        keep_damaged(self._path)
 
     @contextmanager
     def _whole(self) -> Iterator[sqlite3.Connection]:

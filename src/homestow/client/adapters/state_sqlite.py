@@ -11,12 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
 
+from homestow.client.adapters.sqlite_file import keep_damaged, open_sqlite
 from homestow.client.engine.seen import Stamp
 from homestow.client.engine.steps import Held
 from homestow.client.engine.trees import NOWHERE, LocalItem, Passed, RemoteItem, SyncedItem, TreeChanges
 from homestow.client.ports.state import Life, OpenDownload, OpenUpload, Saved, Sent
 from homestow.values.digests import Digest
-from homestow.values.errors import NewerStore, StorageFailed
+from homestow.values.errors import StorageFailed
 from homestow.values.faults import faultpoint
 
 _MIGRATIONS: tuple[str, ...] = (
@@ -88,22 +89,7 @@ class SqliteState:
     # --- the file -----------------------------------------------------------------------------------------------------
 
     def _open(self) -> sqlite3.Connection:
-        try:
-            db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=10)
-        except sqlite3.OperationalError as error:
-            raise StorageFailed(f"The sync state {self._path} cannot be opened: {error}") from error
-        try:
-            (found,) = db.execute("PRAGMA user_version").fetchone()
-            if found > SCHEMA:
-                raise NewerStore(f"{self._path} was written by a newer Homestow; run that version.")
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = NORMAL")
-            for number in range(found, SCHEMA):
-                db.executescript(f"BEGIN; {_MIGRATIONS[number]} PRAGMA user_version = {number + 1}; COMMIT;")
-        except BaseException:
-            db.close()
-            raise
-        return db
+        return open_sqlite(self._path, f"The sync state {self._path}", _MIGRATIONS, "NORMAL")
 
     def _set_aside(self, error: sqlite3.DatabaseError) -> None:
         """Keep an unreadable file under another name, so that a new one is built by union (R24)."""
@@ -111,10 +97,7 @@ class SqliteState:
             raise StorageFailed(f"The sync state {self._path} cannot be used: {error}") from error
         if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
             raise StorageFailed(f"The sync state {self._path} is in use by another program.") from error
-        for suffix in ("", "-wal", "-shm"):
-            part = self._path.with_name(self._path.name + suffix)
-            if part.exists():
-                part.replace(part.with_name(part.name + ".damaged"))
+        keep_damaged(self._path)
 
     @contextmanager
     def _whole(self) -> Iterator[sqlite3.Connection]:
