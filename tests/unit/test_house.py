@@ -24,6 +24,7 @@ ROOMS = [
     *("homestow.server.fronts.tcp", "homestow.server.fronts.netdrive"),
     *("homestow.server.fronts.webdav", "homestow.client", "homestow.client.bootstrap", "homestow.client.settings"),
     *("homestow.client.engine", "homestow.client.ports", "homestow.client.running", "homestow.client.adapters"),
+    *("homestow.client.control", "homestow.client.apps"),
     *("homestow.wire.api", "homestow.wire.isync", "homestow.wire.netdrive", "homestow.wire.picloud", "pycloud"),
 ]
 
@@ -72,6 +73,7 @@ FORBIDDEN = [
     ("homestow.client.engine", "threading"),
     ("homestow.client.running", "homestow.client.adapters"),
     ("homestow.client.adapters", "homestow.client.running"),
+    ("homestow.client.apps", "homestow.client.running"),
     ("pycloud", "homestow.client"),
     ("pycloud", "homestow.server"),
     ("pycloud", "homestow.wire.netdrive"),
