@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from homestow.cli.first import account_name, check_apart, free_port, new_password, read_account, write_account
-from homestow.cli.remembered import Login, Logins, check_digits
 from homestow.cli.sync import server_url
 from homestow.cli.troubles import Trouble
+from homestow.client.adapters.logins import Login, Logins, check_digits
 from homestow.server.rules.passwords import check_password, check_user_name
 from homestow.values.errors import BadSettings
 

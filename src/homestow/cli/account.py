@@ -4,9 +4,10 @@ import click
 
 from homestow.cli.asking import Command, server_options
 from homestow.cli.passwords import ask_password, given_password
-from homestow.cli.remembered import Login, Logins, check_digits
 from homestow.cli.troubles import USAGE, Trouble
 from homestow.client.adapters.api_client import Client
+from homestow.client.adapters.logins import Login, Logins, check_digits
+from homestow.client.adapters.this_computer import device_name
 from homestow.values.errors import CloudError
 
 
@@ -19,8 +20,6 @@ from homestow.values.errors import CloudError
 )
 def passwd(server: str, user: str | None, password_stdin: bool) -> None:
     """Change your own password. All your other devices are logged out."""
-    from homestow.cli.entering import device_name
-
     known = Logins().find(server, user) if user else Logins().only(server)
     user = user or (known.user if known else None)
     if user is None:

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
-from homestow.cli.remembered import data_home
+from homestow.client.adapters.this_computer import data_home
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -125,8 +125,8 @@ def _keep(child: ServerChild, data: Path, url: str, person: Person, folder: Path
     from homestow.cli.entering import enter
     from homestow.cli.keeping import continuously, job_settings
     from homestow.cli.passwords import given_password
-    from homestow.cli.remembered import client_folder
     from homestow.cli.sync import Wish
+    from homestow.client.adapters.this_computer import client_folder
     from homestow.client.bootstrap import open_job
     from homestow.values.errors import LoginFailed
 

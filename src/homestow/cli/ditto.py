@@ -13,9 +13,9 @@ import click
 from homestow.cli.asking import Group, data_option
 from homestow.cli.orders import obey, shown
 from homestow.cli.passwords import given_password
-from homestow.cli.remembered import client_folder
 from homestow.cli.times import read_time
 from homestow.cli.troubles import FINE, LEFT, USAGE, Trouble, one_line
+from homestow.client.adapters.this_computer import client_folder
 
 if TYPE_CHECKING:
     from homestow.cli.ditto_entering import Door

@@ -11,10 +11,11 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from homestow.cli.passwords import ENVIRONMENT, ask_password, given_password
-from homestow.cli.remembered import check_digits, client_folder
 from homestow.cli.troubles import USAGE, Trouble
 from homestow.client.adapters.ditto_client import DittoClient
 from homestow.client.adapters.ditto_values import DittoAddress, DittoTokens, parse_ditto
+from homestow.client.adapters.logins import check_digits
+from homestow.client.adapters.this_computer import client_folder
 from homestow.values.errors import BadSettings
 
 

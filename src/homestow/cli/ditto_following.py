@@ -12,9 +12,9 @@ from homestow.cli.ditto_entering import Door, KeptLogins, enter
 from homestow.cli.ditto_notes import Notes
 from homestow.cli.ditto_transfers import Acting
 from homestow.cli.orders import shown
-from homestow.cli.remembered import client_folder
 from homestow.cli.troubles import one_line
 from homestow.client.adapters.ditto_values import DittoEvent, EventKind
+from homestow.client.adapters.this_computer import client_folder
 
 _PATIENCE_S = 120.0
 _SECOND_NS = 1_000_000_000

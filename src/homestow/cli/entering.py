@@ -1,13 +1,13 @@
 """Log in to a server: with the token this computer keeps, else once with a password."""
 
 import contextlib
-import socket
 from collections.abc import Callable, Sequence
 
 from homestow.cli.passwords import ENVIRONMENT, ask_password, keyring_password
-from homestow.cli.remembered import Login, Logins, check_digits
 from homestow.cli.troubles import TROUBLE, USAGE, Trouble
 from homestow.client.adapters.api_client import Client
+from homestow.client.adapters.logins import Login, Logins, check_digits
+from homestow.client.adapters.this_computer import device_name
 from homestow.values.errors import CloudError, LoginNeeded
 from homestow.wire.api import Root
 
@@ -93,12 +93,6 @@ def enter(
             return entered
     logins.keep(fresh)
     return _with_token(server, fresh)
-
-
-def device_name() -> str:
-    """What this computer is called in the list of devices and in the names of conflict copies."""
-    name = socket.gethostname().partition(".")[0]
-    return "".join(letter for letter in name if letter.isprintable())[:64].strip() or "computer"
 
 
 def _with_token(server: str, login: Login) -> Entered:

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from homestow.cli.display import MAX_PROBLEMS, Board, braked, done, label, problem, summary
-from homestow.cli.entering import Entered, device_name, enter
+from homestow.cli.entering import Entered, enter
 from homestow.cli.passwords import given_password
-from homestow.cli.remembered import Logins, client_folder
 from homestow.cli.signals import stopped_by_signals
 from homestow.cli.sync import Wish
 from homestow.cli.troubles import BRAKE, FINE, LEFT, TROUBLE, Trouble, exit_code, one_line
+from homestow.client.adapters.logins import Logins
+from homestow.client.adapters.this_computer import client_folder, device_name
 from homestow.client.engine.rules import Direction
 from homestow.client.running.outcome import Counts, Ending, Outcome
 from homestow.client.settings import JobSettings

@@ -14,8 +14,8 @@ from homestow.cli.asking import Command, Group
 from homestow.cli.display import size
 from homestow.cli.netdrive_entering import Door, entered, is_alive, keep, known_login, log_in
 from homestow.cli.passwords import ask_password, given_password, new_password
-from homestow.cli.remembered import Logins, check_digits
 from homestow.cli.troubles import USAGE, Trouble, one_line
+from homestow.client.adapters.logins import Logins, check_digits
 from homestow.client.adapters.netdrive_address import parse_netdrive
 from homestow.client.adapters.netdrive_client import NetdriveServer
 from homestow.client.adapters.netdrive_files import Listing, files_of

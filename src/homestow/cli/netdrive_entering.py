@@ -6,8 +6,8 @@ from typing import TypeVar
 
 from homestow.cli.entering import KEYRING_SERVICE
 from homestow.cli.passwords import ENVIRONMENT, ask_password, given_password, keyring_password
-from homestow.cli.remembered import Login, Logins, check_digits
 from homestow.cli.troubles import TROUBLE, USAGE, Trouble
+from homestow.client.adapters.logins import Login, Logins, check_digits
 from homestow.client.adapters.netdrive_address import NetdriveAddress
 from homestow.client.adapters.netdrive_client import NetdriveServer
 from homestow.client.adapters.netdrive_files import DocumentedFiles, File

@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from homestow.cli.entering import device_name
 from homestow.cli.netdrive_entering import Door, entered
 from homestow.cli.sync import Wish
 from homestow.cli.troubles import TROUBLE, USAGE, Trouble
 from homestow.client.adapters.netdrive_address import parse_netdrive
 from homestow.client.adapters.netdrive_client import NetdriveServer
+from homestow.client.adapters.this_computer import device_name
 from homestow.client.engine.rules import Direction
 from homestow.client.settings import JobSettings
 from homestow.values.errors import LoginNeeded

@@ -12,12 +12,12 @@ from homestow.cli.netdrive_fetching import PARTIAL, Fetching, publish
 from homestow.cli.netdrive_lanes import Lanes
 from homestow.cli.netdrive_sending import Sending
 from homestow.cli.netdrive_tasks import TaskList, left_over, open_list
-from homestow.cli.remembered import client_folder
 from homestow.cli.transfers import Counter, report
 from homestow.cli.troubles import USAGE, Trouble
 from homestow.client.adapters.http_client import FileSlice
 from homestow.client.adapters.netdrive_client import NetdriveServer
 from homestow.client.adapters.netdrive_connection import Call
+from homestow.client.adapters.this_computer import client_folder
 from homestow.values.errors import CloudError, DigestMismatch, PathTaken
 from homestow.values.paths import check_name
 from homestow.wire.netdrive import Dialect

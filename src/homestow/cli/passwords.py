@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from homestow.cli.troubles import USAGE, Trouble
+from homestow.client.adapters.keyring_desktop import desktop_keyring
 
 ENVIRONMENT = "HOMESTOW_PASSWORD"
 MAX_INPUT = 4096
@@ -102,13 +103,5 @@ def new_password(prompt: str, *, stdin: bool) -> str:
 
 def keyring_password(service: str, user: str) -> str | None:
     """What the desktop's keyring holds for this server and user; None without keyring or entry."""
-    # A machine without a session bus has no keyring, and asking it costs more than the rest of a start.
-    if sys.platform.startswith("linux") and not os.environ.get("DBUS_SESSION_BUS_ADDRESS"):
-        return None
-    import keyring
-    from keyring.errors import KeyringError
-
-    try:
-        return keyring.get_password(service, user)
-    except KeyringError:
-        return None
+    keyring = desktop_keyring()
+    return keyring.get(service, user) if keyring is not None else None

@@ -174,10 +174,10 @@ def put(server: str, user: str | None, files: tuple[Path, ...], target: str) -> 
     file of the same name gets the new content, and keeps the old one as a version. A large file that was interrupted
     continues where it was.
     """
-    from homestow.cli.remembered import client_folder
     from homestow.cli.sending import Sending
     from homestow.client.adapters.clock_system import ThreadWorkers
     from homestow.client.adapters.remote_api import ApiRemote
+    from homestow.client.adapters.this_computer import client_folder
 
     for file in files:
         if not file.exists():

@@ -1,16 +1,35 @@
 """What this computer remembers of logins: a device token per server and account, never a password (S90).
 
-One file per login, readable for its owner only. A token can be taken back on the server at any time.
+One file per login, readable for its owner only. The token itself lies in the keyring of the desktop session where one works,
+else in the file. It can be taken back on the server at any time.
 """
 
 import hashlib
 import json
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
+from homestow.client.adapters.keyring_desktop import desktop_keyring
+from homestow.client.adapters.this_computer import client_folder
 from homestow.values.errors import BadSettings
+
+_IN_KEYRING: Final = "keyring"
+
+
+class Keyring(Protocol):
+    """A keeper of secrets by service and user."""
+
+    def get(self, service: str, user: str) -> str | None:
+        """The secret; None when it is not to be had."""
+
+    def put(self, service: str, user: str, secret: str) -> bool:
+        """Keep a secret; False: it could not."""
+
+    def drop(self, service: str, user: str) -> None:
+        """Forget a secret, if there is one."""
 
 
 class Login(NamedTuple):
@@ -26,6 +45,9 @@ class Login(NamedTuple):
     check: str = ""
     dialect: str = ""
 
+    def __repr__(self) -> str:
+        return f"Login({self.user!r} on {self.server!r})"
+
 
 def check_digits(token: str, password: str) -> str:
     """Three hexadecimal digits by which a mistyped password is noticed without asking the server.
@@ -37,30 +59,20 @@ def check_digits(token: str, password: str) -> str:
     ]
 
 
-def client_folder() -> Path:
-    """Where this computer's sync client keeps what is its own: the platform's data folder, `client` in it."""
-    return data_home() / "homestow" / "client"
-
-
-def data_home() -> Path:
-    """Where programs keep their data for this user."""
-    # The usual place on Linux, without the cost of asking platformdirs for it.
-    if os.name == "posix" and os.uname().sysname == "Linux":
-        given = os.environ.get("XDG_DATA_HOME", "")
-        return Path(given) if given.startswith("/") else Path.home() / ".local" / "share"
-    import platformdirs
-
-    return Path(platformdirs.user_data_dir())
-
-
 class Logins:
-    """The remembered logins below one folder, made when something is to be remembered."""
+    """The remembered logins below one folder, made when something is to be remembered.
 
-    def __init__(self, folder: Path | None = None) -> None:
+    Args:
+        folder: None: the client's own.
+        keyring: gives the keyring when one is wanted; None from it: there is none.
+    """
+
+    def __init__(self, folder: Path | None = None, keyring: Callable[[], Keyring | None] = desktop_keyring) -> None:
         self._folder = (folder or client_folder()) / "logins"
+        self._keyring = keyring
 
     def find(self, server: str, user: str) -> Login | None:
-        """The login of `user` on `server`; None when none is remembered.
+        """The login of `user` on `server`; None when none is remembered, or its token lies in a keyring that is not open.
 
         Raises:
             BadSettings: the file is there but cannot be read or used.
@@ -77,10 +89,14 @@ class Logins:
 
     def keep(self, login: Login) -> None:
         """Remember a login instead of the one before; durable before it returns, and never half."""
+        keyring = self._keyring()
+        fields: dict[str, Any] = login._asdict()
+        if keyring is not None and keyring.put(_service(login.server), login.user, login.token):
+            fields |= {"token": "", _IN_KEYRING: True}
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self._path(login.server, login.user)
         staged = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
-        text = json.dumps(login._asdict())
+        text = json.dumps(fields)
         fd = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             with os.fdopen(fd, "w", encoding="utf-8") as file:
@@ -94,8 +110,11 @@ class Logins:
 
     def drop(self, server: str, user: str) -> bool:
         """Forget a login; whether there was one."""
+        path = self._path(server, user)
         try:
-            self._path(server, user).unlink()
+            if _IN_KEYRING.encode() in path.read_bytes() and (keyring := self._keyring()) is not None:
+                keyring.drop(_service(server), user)
+            path.unlink()
         except FileNotFoundError:
             return False
         return True
@@ -108,18 +127,33 @@ class Logins:
         try:
             found = json.loads(path.read_text("utf-8"))
             check, dialect = str(found.get("check", "")), str(found.get("dialect", ""))
-            return Login(str(found["server"]), str(found["user"]), str(found["token"]), check, dialect)
+            login = Login(str(found["server"]), str(found["user"]), str(found["token"]), check, dialect)
+            elsewhere = found.get(_IN_KEYRING) is True
         except FileNotFoundError:
             return None
         except OSError as error:
             raise BadSettings(f"{path} cannot be read: {error.strerror}. Correct its rights or remove it.") from error
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise BadSettings(f"{path} is damaged; remove it and log in again.") from error
+        if not elsewhere:
+            return login
+        keyring = self._keyring()
+        token = keyring.get(_service(login.server), login.user) if keyring is not None else None
+        return login._replace(token=token) if token else None
+
+
+def _service(server: str) -> str:
+    """What a token is kept under; a password that somebody put there for us stands under another name."""
+    return f"homestow login {_here(server)}"
 
 
 def _server_key(server: str) -> str:
+    return _key(_here(server))
+
+
+def _here(server: str) -> str:
     """This computer is the same by either name."""
-    return _key(server.replace("//localhost:", "//127.0.0.1:", 1))
+    return server.replace("//localhost:", "//127.0.0.1:", 1)
 
 
 def _key(text: str) -> str:
