@@ -12,6 +12,7 @@ from homestow.client.engine.sightings import PRIVATE_NAME
 from homestow.client.ports.localtree import LocalPath, SeenKind
 from homestow.client.ports.remote import Remote
 from homestow.client.running.cycle import Cycle
+from homestow.client.running.deeds import Deed
 from homestow.client.running.outcome import Outcome
 
 
@@ -35,6 +36,7 @@ class Computer:
         self.state = SqliteState(":memory:")
         self.settle_s = 0.0
         self.accept = False
+        self.deeds: list[Deed] = []
         self.start()
 
     def start(self) -> None:
@@ -44,7 +46,7 @@ class Computer:
         self.cycle = Cycle(
             self.tree, self.remote, self.state, self.clock, SeededChance(self.name), InlineWorkers(), device=self.name,
             direction=self.direction, settle_s=self.settle_s, accept_deletes=self.accept,
-            fingerprints=getattr(self.remote, "fingerprints", None),
+            fingerprints=getattr(self.remote, "fingerprints", None), told=self.deeds.append,
         )  # fmt: skip
 
     def restart(self) -> None:

@@ -12,14 +12,15 @@ from homestow.client.ports.remote import Remote
 from homestow.client.ports.watcher import Watcher
 from homestow.client.running.cycle import Cycle
 from homestow.client.running.daemon import Job, Stop
+from homestow.client.running.deeds import Told, nobody
 from homestow.client.settings import SETTLE_S, JobSettings
 from homestow.values.errors import BadSettings, CloudError, NotFound
 from homestow.values.ids import RootId
 from homestow.values.nodes import Node
 
 
-def open_job(settings: JobSettings, *, continuous: bool = False) -> Job:
-    """A job ready to run: `once()`, or `run()` when `continuous`.
+def open_job(settings: JobSettings, *, continuous: bool = False, told: Told = nobody) -> Job:
+    """A job ready to run: `once()`, or `run()` when `continuous`; `told` hears what it did.
 
     Raises:
         CloudError: the server, the login, the root, the folder or the state cannot be used; `StoreLocked` when another
@@ -51,6 +52,7 @@ def open_job(settings: JobSettings, *, continuous: bool = False) -> Job:
         cycle = Cycle(
             tree, remote, state, clock, chance, workers, device=settings.device, direction=settings.direction,
             settle_s=SETTLE_S if continuous else 0.0, accept_deletes=settings.accept_deletes, stop=stop, fingerprints=names,
+            told=told,
         )  # fmt: skip
     except BaseException:
         tree.close()

@@ -27,6 +27,7 @@ from homestow.client.ports.localtree import LocalTree
 from homestow.client.ports.remote import Remote
 from homestow.client.ports.state import State
 from homestow.client.ports.watcher import Hints
+from homestow.client.running.deeds import Told, nobody
 from homestow.client.running.executor import Executor
 from homestow.client.running.looking import Looking
 from homestow.client.running.news import News
@@ -62,6 +63,7 @@ class Cycle:
         progress: where to tell what is going on.
         stop: asked between steps and inside transfers; once true, everything ends soon.
         fingerprints: beside a `remote` that tells contents apart by MD5.
+        told: hears what was done.
     """
 
     def __init__(
@@ -80,12 +82,15 @@ class Cycle:
         progress: Progress | None = None,
         stop: Callable[[], bool] = _never,
         fingerprints: Fingerprints | None = None,
+        told: Told = nobody,
     ) -> None:
         self.progress = progress or Progress(clock)
         saved = state.load()
         top = saved.life.top if saved.life else 0
         trees = Trees(top, saved.synced, saved.local, saved.remote, saved.passed, saved.earlier)
-        self._work = Work(tree, remote, state, trees, clock, chance, workers, device, self.progress, stop, fingerprints)
+        self._work = Work(
+            tree, remote, state, trees, clock, chance, workers, device, self.progress, stop, fingerprints, told
+        )
         self._looking = Looking(self._work)
         self._news = News(self._work, saved.life, saved.cursor, self._looking.forget)
         self._executor = Executor(self._work, self._news.take, lambda: self._news.cursor)

@@ -14,6 +14,7 @@ from homestow.client.engine.steps import DownloadContent, DownloadNew
 from homestow.client.engine.trees import RemoteItem, agreed
 from homestow.client.ports.localtree import LocalFull, LocalPath, Staging, Stamp
 from homestow.client.ports.state import OpenDownload
+from homestow.client.running.deeds import Did
 from homestow.client.running.work import Work, file_here, free_name, in_packs, value_of
 from homestow.values.digests import Digest
 from homestow.values.errors import CloudError, DigestMismatch, NotFound, Stale
@@ -129,9 +130,8 @@ class Downloads:
             results = work.tree.put_small([(path, data, file.theirs.mtime_ns) for file, _, path, data in new])
             work.acted_here()
             for (file, digest, path, _), result in zip(new, results, strict=True):
-                name = path[-1] if file.conflict else None
                 try:
-                    self._placed(file, digest, name, value_of(result))
+                    self._placed(file, digest, path, value_of(result))
                 except CloudError as error:
                     work.failed(file.item, error)
         if got:
@@ -159,11 +159,12 @@ class Downloads:
         try:
             staging.write_at(0, data)
             staging.flush()
-            stamp = work.tree.put(staging, self._path(file), file.expect, file.theirs.mtime_ns)
+            path = self._path(file)
+            stamp = work.tree.put(staging, path, file.expect, file.theirs.mtime_ns)
         except BaseException:
             staging.discard()
             raise
-        self._placed(file, digest, None, stamp)
+        self._placed(file, digest, path, stamp)
 
     def _conflict_name(self, file: _File, sha256_hex: str) -> str:
         """The name beside the local folder that has the file's own (R14)."""
@@ -172,23 +173,27 @@ class Downloads:
         folder = self._path(file)[:-1]
         return free_name(work.tree, folder, name)
 
-    def _placed(self, file: _File, digest: Digest, name: str | None, stamp: Stamp) -> None:
+    def _placed(self, file: _File, digest: Digest, path: LocalPath, stamp: Stamp) -> None:
         """The content is on disk now."""
         work, theirs = self._work, file.theirs._replace(digest=digest)
+        name = path[-1] if file.conflict else None
         if file.expect is None:
             mine = file_here(theirs.parent, theirs.name if name is None else name, digest, stamp)
             known = work.trees.remote.get(file.item)
             if name is None and known == file.theirs and work.trees.arrive_here(agreed(file.item, mine, theirs)):
                 work.settled(file.item)
-                self._count(file)
+                self._count(file, path)
                 return
         else:
             old = work.here(file.item)
             mine = file_here(old.parent, old.name, digest, stamp)._replace(disk=old.disk)
         work.same_content(file.item, mine, theirs)
-        self._count(file)
+        self._count(file, path)
 
-    def _count(self, file: _File) -> None:
+    def _count(self, file: _File, path: LocalPath) -> None:
+        self._work.did(Did.DOWNLOAD, here=True, path=path, size=file.theirs.size)
+        if file.conflict:
+            self._work.did(Did.CONFLICT, here=True, path=(*path[:-1], file.theirs.name), to=path)
         counts = self._work.counts
         counts.downloaded += 1
         counts.downloaded_bytes += file.theirs.size
@@ -240,10 +245,11 @@ class Downloads:
                     file = self._with_digest(file, digest)
                     work.remember()
                 name = self._conflict_name(file, receiving.sha256()) if file.conflict else None
-                stamp = receiving.put(self._path(file, name))
+                path = self._path(file, name)
+                stamp = receiving.put(path)
             finally:
                 receiving.staging.close()
-            self._placed(file, digest, name, stamp)
+            self._placed(file, digest, path, stamp)
             done = True
         if done:
             work.acted_here()

@@ -33,6 +33,7 @@ from homestow.client.engine.steps import (
 )
 from homestow.client.engine.trees import LocalItem
 from homestow.client.ports.localtree import LocalPath
+from homestow.client.running.deeds import Did
 from homestow.client.running.downloads import Downloads
 from homestow.client.running.reading import digest_of, read_whole
 from homestow.client.running.uploads import Uploads
@@ -41,7 +42,7 @@ from homestow.values.changes import parse_cursor
 from homestow.values.digests import Digest
 from homestow.values.errors import BadRequest, NotFound, Stale
 from homestow.values.ids import NodeId
-from homestow.values.nodes import Node
+from homestow.values.nodes import Kind, Node
 from homestow.values.paths import conflict_name
 
 _SAVE_EVERY = 256
@@ -201,6 +202,7 @@ class Executor:
         settle(work.trees, Adopt(item, node.id))
         work.counts.folders += 1
         work.settled(item)
+        work.did(Did.MKDIR, here=False, path=work.place_there(node.id), folder=True)
         work.acted_there(node)
 
     def _move_remote(self, steps: list[MoveRemote]) -> None:
@@ -219,8 +221,11 @@ class Executor:
                     ready.append(MoveRemote(step.item, parent, step.name, theirs.change))
             for step, outcome in work.workers.run(move, ready):
                 with work.answering(step.item, step.parent):
-                    work.told(step.item, value_of(outcome))
+                    node, before = value_of(outcome), work.place_there(step.item)
+                    work.told(step.item, node)
                     work.counts.moves += 1
+                    folder = node.kind is Kind.FOLDER
+                    work.did(Did.MOVE, here=False, path=before, to=work.place_there(step.item), folder=folder)
             work.check_stop()
 
     def _apart(self, steps: list[MoveRemote]) -> Iterator[list[MoveRemote]]:
@@ -268,6 +273,7 @@ class Executor:
                 except NotFound:
                     pass  # what we wanted
                 work.counts.deletes += 1
+                work.did(Did.DELETE, here=False, path=work.place_there(step.item), folder=step.folder)
                 drop_there(work.trees, step.item)
                 work.settled(step.item)
             work.check_stop()
@@ -277,19 +283,21 @@ class Executor:
     def _make_local(self, item: int) -> None:
         work = self._work
         theirs = work.there(item)
-        stamp = work.tree.make_folder((*self._folder_path(theirs.parent), theirs.name))
+        path = (*self._folder_path(theirs.parent), theirs.name)
+        stamp = work.tree.make_folder(path)
         work.acted_here()
         work.trees.agree(item, folder_here(theirs.parent, theirs.name, stamp), theirs)
         work.settled(item)
         work.counts.folders += 1
+        work.did(Did.MKDIR, here=True, path=path, folder=True)
 
     def _folder_path(self, folder: int) -> LocalPath:
         return () if folder == self._work.trees.top else self._work.path(folder)
 
     def _move_local(self, item: int, parent: int, name: str) -> None:
         work = self._work
-        mine = work.here(item)
-        stamp = work.tree.move(work.path(item), (*self._folder_path(parent), name), mine.stamp)
+        mine, source, target = work.here(item), work.path(item), (*self._folder_path(parent), name)
+        stamp = work.tree.move(source, target, mine.stamp)
         work.acted_here()
         mine = stamped(mine._replace(parent=parent, name=name, disk=None), stamp)
         work.trees.set_here(item, mine)
@@ -297,6 +305,7 @@ class Executor:
             work.trees.set_synced(item, base._replace(parent=parent, name=name))
         work.settled(item)
         work.counts.moves += 1
+        work.did(Did.MOVE, here=True, path=source, to=target, folder=mine.folder)
 
     def _rename_to_conflict(self, item: int, parent: int, name: str) -> None:
         """The losing content gets its conflict name; it is found by the same name again after a crash (R4, P6)."""
@@ -318,6 +327,7 @@ class Executor:
             work.trees.set_synced(item, base._replace(parent=theirs.parent, name=theirs.name))
         work.settled(item)
         work.counts.conflicts += 1
+        work.did(Did.CONFLICT, here=True, path=(*folder, name), to=(*folder, new), folder=mine.folder)
 
     def _sha256(self, path: LocalPath, mine: LocalItem) -> str:
         hasher = sha256()
@@ -339,6 +349,7 @@ class Executor:
         work.trees.set_here(item, None)
         work.settled(item)
         work.counts.deletes += 1
+        work.did(Did.DELETE, here=True, path=path, folder=folder)
 
 
 def _number(cursor: str | None) -> int:

@@ -17,6 +17,7 @@ from homestow.client.engine.trees import LocalItem, agreed
 from homestow.client.ports.localtree import LocalChanged, LocalPath, Reading
 from homestow.client.ports.remote import SmallFile, UploadState
 from homestow.client.ports.state import OpenUpload, Sent
+from homestow.client.running.deeds import Did
 from homestow.client.running.reading import ensure_still, opened
 from homestow.client.running.work import Work, in_packs, value_of
 from homestow.values.digests import BLOCK_SIZE, Digest
@@ -116,6 +117,7 @@ class Uploads:
             for (file, content), result in zip(pack, value_of(outcome), strict=True):
                 try:
                     self._sent(file, content.digest, value_of(result))
+                    work.did(Did.UPLOAD, here=False, path=file.path, size=file.mine.size)
                     done, size = done + 1, size + file.mine.size
                 except CloudError as error:
                     work.failed(file.item, error, file.parent)
@@ -216,6 +218,7 @@ class Uploads:
                 if not isinstance(outcome, tuple):
                     work.progress.end(file.item, done=False)
             self._sent(file, digest, node)
+            work.did(Did.UPLOAD, here=False, path=file.path, size=file.mine.size)
             done = True
         if done:
             work.state.drop_upload(file.item)

@@ -13,6 +13,7 @@ from homestow.client.ports.fingerprints import Fingerprints
 from homestow.client.ports.localtree import LocalChanged, LocalPath, LocalTree, RootMissing, Stamp
 from homestow.client.ports.remote import Remote
 from homestow.client.ports.state import State
+from homestow.client.running.deeds import Deed, Did, Told, nobody
 from homestow.client.running.outcome import Counts
 from homestow.client.running.progress import Progress
 from homestow.values import errors
@@ -89,6 +90,8 @@ class Work:
     stop: Callable[[], bool]
     fingerprints: Fingerprints | None = None
     """Where the server tells contents apart by MD5."""
+    hear: Told = nobody
+    """Hears what was done."""
     counts: Counts = field(default_factory=Counts)
     look_again: set[int] = field(default_factory=set)
     """Folders whose disk state is not as the trees say."""
@@ -200,6 +203,16 @@ class Work:
             except CloudError as error:
                 raise Trouble(error) from error
         self.state.save(self.trees.drain())
+
+    def did(
+        self, did: Did, *, here: bool, path: LocalPath, to: LocalPath = (), folder: bool = False, size: int = 0
+    ) -> None:
+        """Tell what was done."""
+        self.hear(Deed(did, here, "/".join(path), "/".join(to), folder, size))
+
+    def place_there(self, item: int) -> LocalPath:
+        """Where the server has the item, as far as it is known."""
+        return self.trees.path_there(item) or self.trees.path_here(item) or ()
 
     def acted_there(self, node: Node) -> None:
         """The server answered an act of ours with this state of a node."""
