@@ -9,11 +9,14 @@ from typing import NamedTuple, Protocol
 
 
 class Seen(NamedTuple):
-    """A server that answered: the address corrected (scheme, no slash at its end), its version, the known account or ""."""
+    """A server that answered: the address corrected (scheme, no slash at its end), its version ("" where the protocol tells
+    none), the known account or ""; `plain`: passwords and files cross the network to it unprotected, which people must know.
+    """
 
     url: str
     version: str
     user: str
+    plain: bool = False
 
 
 class Space(NamedTuple):

@@ -22,7 +22,11 @@ from homestow.wire.control.values import (
 
 
 class Order(Message, frozen=True, tag_field="order"):
-    """Base of all orders; `job` in them is a job's id, None: all jobs."""
+    """Base of all orders; `job` in them is a job's id, None: all jobs. No repr shows a password (S91)."""
+
+    def __repr__(self) -> str:
+        shown = (f"{name}={getattr(self, name)!r}" for name in self.__struct_fields__ if name != "password")
+        return f"{type(self).__name__}({', '.join(shown)})"
 
 
 class Hello(Order, frozen=True, tag="hello"):
@@ -141,11 +145,13 @@ class CheckServer(Order, frozen=True, tag="check-server"):
 
 
 class ServerSeen(Message, frozen=True):
-    """A server that answers; `user` is the account this computer already has a login of, "" none."""
+    """A server that answers; `user` is the account this computer already has a login of, "" none. `plain`: what is sent there
+    crosses the network unprotected, which people must know before they type a password."""
 
     url: str
     version: str
     user: str = ""
+    plain: bool = False
 
 
 class LogIn(Order, frozen=True, tag="login"):
