@@ -22,7 +22,7 @@ class Shelf(KeyringBackend):
     """A keyring in memory, as a desktop's behaves."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # the library does not annotate it
         self.kept: dict[tuple[str, str], str] = {}
         self.locked = False
 
@@ -76,7 +76,7 @@ def test_a_keyring_that_is_locked_has_no_login(tmp_path: Path) -> None:
 
 def test_a_keyring_that_takes_and_does_not_give_is_none(tmp_path: Path) -> None:
     """As the null backend does: the token lies in the file."""
-    logins = Logins(tmp_path, lambda: DesktopKeyring(NullKeyring()))
+    logins = Logins(tmp_path, lambda: DesktopKeyring(NullKeyring()))  # type: ignore[no-untyped-call]  # as above
     logins.keep(ANNA)
     assert logins.find(ANNA.server, "anna") == ANNA
     assert json.loads(texts(tmp_path))["token"] == ANNA.token
@@ -129,7 +129,7 @@ def test_backends_of_no_worth_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nowhere")
     before = keyring.get_keyring()
-    keyring.set_keyring(NullKeyring())
+    keyring.set_keyring(NullKeyring())  # type: ignore[no-untyped-call]  # as above
     try:
         assert desktop_keyring() is None
     finally:
