@@ -38,6 +38,7 @@ class Client:
         at: the path its pass is at, None outside.
         settle_s: files younger than this wait (R19).
         direction: which side follows the other; a process begun later obeys it.
+        sleeps: see `Process`; likewise.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Client:
         self.last = ""
         self.settle_s = 0.0
         self.direction = Direction.BOTH
+        self.sleeps = seed % 3
         self.at: LocalPath | None = None
         self._clock = clock
         self._trace = trace
@@ -112,7 +114,7 @@ class Client:
         self._remote.begin()
         self._process = Process(
             tree, self._remote, self._store, self._clock, self._chance, self._watcher, self.device, self.settle_s,
-            self.direction, self._remote.fingerprints,
+            self.direction, self._remote.fingerprints, self.sleeps,
         )  # fmt: skip
 
     def kill(self) -> None:

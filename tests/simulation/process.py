@@ -14,7 +14,8 @@ from homestow.client.running.outcome import Outcome
 class Process:
     """Started with the bytes of what an earlier life had committed, None for a new state.
 
-    Every other pass looks only where the watcher says that something happened.
+    Every other pass looks only where the watcher says that something happened. After each `sleeps`-th one, with 0 never, it
+    rests so long that it lets go of its trees.
     """
 
     def __init__(
@@ -29,6 +30,7 @@ class Process:
         settle_s: float,
         direction: Direction = Direction.BOTH,
         names: Fingerprints | None = None,
+        sleeps: int = 0,
     ) -> None:
         if store is not None:
             tree.check_root()
@@ -37,7 +39,7 @@ class Process:
         if store is not None:
             self._state._db.deserialize(store)
         self._watcher = watcher
-        self._passes = 0
+        self._passes, self._sleeps = 0, sleeps
         self._cycle = Cycle(
             tree, remote, self._state, clock, chance, InlineWorkers(), device=device, settle_s=settle_s,
             direction=direction, fingerprints=names,
@@ -47,7 +49,10 @@ class Process:
         """One pass; how it ended."""
         hints = self._watcher.take() if self._watcher is not None else None
         self._passes += 1
-        return self._cycle.run_pass(hints if self._passes % 2 == 0 else None)
+        outcome = self._cycle.run_pass(hints if self._passes % 2 == 0 else None)
+        if self._sleeps and self._passes % self._sleeps == 0:
+            self._cycle.sleep()
+        return outcome
 
     def accept_deletes(self) -> None:
         """The user answers the brake: delete (SC-193)."""

@@ -24,7 +24,7 @@ class SimStop(Stop):
         self._clock = clock
         self.waited: list[float] = []
 
-    def wait(self, seconds: float) -> None:
+    def wait(self, seconds: float, calls: int | None = None) -> None:
         self.waited.append(seconds)
         self._clock.advance(seconds)
 

@@ -25,7 +25,7 @@ from homestow.client.ports.clock import Chance, Clock, Workers
 from homestow.client.ports.fingerprints import Fingerprints
 from homestow.client.ports.localtree import LocalTree
 from homestow.client.ports.remote import Remote
-from homestow.client.ports.state import State
+from homestow.client.ports.state import Saved, State
 from homestow.client.ports.watcher import Hints
 from homestow.client.running.deeds import Told, nobody
 from homestow.client.running.executor import Executor
@@ -86,8 +86,7 @@ class Cycle:
     ) -> None:
         self.progress = progress or Progress(clock)
         saved = state.load()
-        top = saved.life.top if saved.life else 0
-        trees = Trees(top, saved.synced, saved.local, saved.remote, saved.passed, saved.earlier)
+        trees = _trees_of(saved)
         self._work = Work(
             tree, remote, state, trees, clock, chance, workers, device, self.progress, stop, fingerprints, told
         )
@@ -97,12 +96,14 @@ class Cycle:
         self._direction, self._settle_s = direction, settle_s
         self._accept_deletes = accept_deletes
         self._plan_held: tuple[Held, ...] = ()
+        self._asleep = False
 
     # --- for the caller -----------------------------------------------------------------------------------------------
 
     @property
     def trees(self) -> Trees:
-        """The three trees as known now."""
+        """The three trees as known now; for the thread that does the passes."""
+        self.wake()
         return self._work.trees
 
     @property
@@ -114,6 +115,42 @@ class Cycle:
     def cursor(self) -> str | None:
         """How far the feed was read; None before the first pass."""
         return self._news.cursor
+
+    @property
+    def asleep(self) -> bool:
+        """Whether the trees are let go."""
+        return self._asleep
+
+    def sleep(self) -> bool:
+        """Let go of the trees, which are most of the memory: the state has them. True when that was done now.
+
+        What else is known is kept, so that the next pass does what it would have done.
+        """
+        if self._asleep:
+            return False
+        try:
+            self._work.remember()
+        except (CloudError, Trouble):
+            return False  # the next pass meets it again, and tells
+        self._looking.keep()
+        self._work.sleep()
+        self._asleep = True
+        return True
+
+    def wake(self) -> None:
+        """Have the trees again.
+
+        Raises:
+            StorageFailed: the state cannot be read.
+        """
+        if not self._asleep:
+            return
+        saved = self._work.state.load()
+        self._work.wake(_trees_of(saved))
+        if not self._news.woke(saved.life, saved.cursor):
+            self._looking.forget()
+            self._work.forget_failures()
+        self._asleep = False
 
     def next_retry(self) -> float | None:
         """When (monotonic seconds) something that waits may be tried again; None when nothing waits."""
@@ -136,6 +173,7 @@ class Cycle:
         work = self._work
         work.begin_pass()
         try:
+            self.wake()
             return self._pass(hints)
         except Stopped:
             return self._outcome(Ending.STOPPED)
@@ -329,6 +367,11 @@ class Cycle:
 
 _PASSING = frozenset({"unreachable", "busy", "internal", "cursor-gone"})
 """Trouble that may pass by itself in a moment."""
+
+
+def _trees_of(saved: Saved) -> Trees:
+    top = saved.life.top if saved.life else 0
+    return Trees(top, saved.synced, saved.local, saved.remote, saved.passed, saved.earlier)
 
 
 def _young(mine: LocalItem, now_ns: int, settle_ns: int) -> bool:

@@ -3,8 +3,12 @@
 One control loop does everything that decides; two threads only wake it: the watcher's, and one that waits on the feed.
 """
 
+import gc
+import sys
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from homestow.client.ports.clock import Chance, Clock
 from homestow.client.ports.remote import Remote
@@ -13,7 +17,12 @@ from homestow.client.running.cycle import Cycle
 from homestow.client.running.outcome import Ending, Outcome
 from homestow.client.running.progress import Doing, Progress
 from homestow.client.running.work import FIRST_WAIT_S, LONGEST_WAIT_S
-from homestow.values.errors import CloudError
+from homestow.values.errors import Busy, CloudError, Unreachable
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+T = TypeVar("T")
 
 RESCAN_S = 3600.0
 """A full look at the disk at least so often, whatever the watcher says (SC-182)."""
@@ -26,6 +35,12 @@ FEED_WAIT_S = 50
 MOST_HINTS = 10_000
 """Of more folders than these everything is looked at."""
 
+SLEEP_S = 20.0
+"""After so much rest the memory for the trees is given back until there is something to do."""
+
+ERRAND_S = 60.0
+"""So long an errand waits for the end of a pass under way."""
+
 _GRACE_S = 3.0
 """So long a request under way may still take after `stop`, before its connection is closed."""
 
@@ -34,19 +49,50 @@ class Stop:
     """Says once and for all that we shall end; readable from every thread."""
 
     def __init__(self) -> None:
-        self._event = threading.Event()
+        self._ended = False
+        self._calls = 0
+        # May be entered twice by one thread: a signal comes while it waits here.
+        self._changed = threading.Condition(threading.RLock())
 
     def __call__(self) -> bool:
         """Whether we shall end."""
-        return self._event.is_set()
+        return self._ended
 
     def set(self) -> None:
         """End."""
-        self._event.set()
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
 
-    def wait(self, seconds: float) -> None:
-        """Let time pass, less when we shall end."""
-        self._event.wait(max(seconds, 0.0))
+    @property
+    def calls(self) -> int:
+        """How often somebody called; see `wait`."""
+        return self._calls
+
+    def call(self) -> None:
+        """End waits that are for it."""
+        with self._changed:
+            self._calls += 1
+            self._changed.notify_all()
+
+    def wait(self, seconds: float, calls: int | None = None) -> None:
+        """Let time pass, less when we shall end, or when somebody called since there were `calls`."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._ended or (calls is not None and self._calls != calls), max(seconds, 0.0)
+            )
+
+
+def _let_memory_go() -> None:
+    """Give free memory back to the system, as far as that can be asked for."""
+    gc.collect()
+    if sys.platform == "linux":
+        import ctypes
+
+        try:
+            ctypes.CDLL(None).malloc_trim(0)
+        except AttributeError:
+            pass  # another C library, which has its own ways
 
 
 def _together(one: Hints, other: Hints) -> Hints:
@@ -68,6 +114,7 @@ class Job:
         follower: another sight of it, with its own connections, for the long wait on the feed; None for `once` alone.
         watch: begins to watch the folder.
         close: lets go of everything the job stands on, called last.
+        let_memory_go: called after the cycle let go of its trees.
     """
 
     def __init__(
@@ -80,10 +127,14 @@ class Job:
         chance: Chance,
         stop: Stop,
         close: Callable[[], None] = lambda: None,
+        let_memory_go: Callable[[], None] = _let_memory_go,
     ) -> None:
         self._cycle, self._remote, self._follower_remote, self._watch = cycle, remote, follower, watch
         self._clock, self._chance, self._stop, self._close = clock, chance, stop, close
+        self._let_memory_go = let_memory_go
         self._watcher: Watcher | None = None
+        self._errands: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
+        self._ended = False
         self._paused = threading.Event()
         self._rescan = threading.Event()
         self._news = threading.Event()
@@ -98,6 +149,34 @@ class Job:
     def once(self) -> Outcome:
         """Passes until both sides are settled."""
         return self._cycle.once(self._stop.wait)
+
+    def ask(self, errand: Callable[[], T], timeout_s: float = ERRAND_S) -> T:
+        """Have a function called by the job's thread between two passes, also while it rests or is paused; what it gives.
+
+        For threads other than the job's own.
+
+        Raises:
+            Busy: a pass is under way for so long already; nothing was done.
+            Unreachable: the job has ended; likewise. And what the function raises.
+        """
+        from concurrent.futures import Future
+
+        future: Future[T] = Future()
+        self._errands.append((future, errand))
+        if self._ended:
+            self._refuse_errands()
+        self._wake()
+        try:
+            return future.result(timeout_s)
+        except TimeoutError:
+            if future.cancel():
+                raise Busy("The job is in the middle of its work. Try again when it is through.") from None
+            return future.result()  # it is being done right now, or raised a TimeoutError of its own
+
+    def soon(self) -> None:
+        """Something is to do: make a pass soon, without looking at everything."""
+        self._news.set()
+        self._wake()
 
     # --- steering -----------------------------------------------------------------------------------------------------
 
@@ -135,12 +214,14 @@ class Job:
     def close(self) -> None:
         """Let go of everything; after `once` or `run` came back."""
         self._stop.set()
+        self._refuse_errands()
         if self._watcher is not None:
             self._watcher.close()
         self._cycle.close()
         self._close()
 
     def _wake(self) -> None:
+        self._stop.call()
         if (watcher := self._watcher) is not None:
             watcher.wake()
 
@@ -156,6 +237,7 @@ class Job:
             return self._loop(self._watcher, told)
         finally:
             self._stop.set()
+            self._refuse_errands()
             self._taken.set()
             if self._follower_remote is not None:
                 self._follower_remote.close()
@@ -165,11 +247,9 @@ class Job:
         full_at = self._clock.monotonic()
         owed = Hints((), everything=False)
         while True:
+            self._run_errands()
             if self._paused.is_set() and not self._stop():
-                self.progress.at(Doing.PAUSED)
-                # Hints would end the wait at once; the full look after the pause finds what they were about.
-                watcher.take()
-                watcher.wait(RESCAN_S)
+                self._rest_paused(watcher)
                 continue
             now = self._clock.monotonic()
             full = now >= full_at or self._rescan.is_set()
@@ -194,18 +274,69 @@ class Job:
 
     def _rest(self, watcher: Watcher, full_at: float) -> None:
         """Wait for something to do: a hint, news, a retry, or the next full look."""
-        if self._news.is_set():
-            return
-        now = self._clock.monotonic()
-        if self._troubles:
-            pause = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** min(self._troubles - 1, 16))
-            # Hints do not help while the server, the login or the folder is the trouble.
-            self._stop.wait(min(pause * (0.75 + 0.5 * self._chance.fraction()), 30.0))
-            return
-        retry = self._cycle.next_retry()
-        until = full_at if retry is None else min(full_at, retry)
-        if watcher.wait(max(until - now, 0.05)) and not self._news.is_set():
+        while True:
+            calls = self._stop.calls
+            self._run_errands()
+            if self._due():
+                return
+            if self._troubles:
+                pause = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** min(self._troubles - 1, 16))
+                # Hints do not help while the server, the login or the folder is the trouble.
+                self._stop.wait(min(pause * (0.75 + 0.5 * self._chance.fraction()), 30.0), calls)
+            else:
+                retry = self._cycle.next_retry()
+                self._doze(watcher, full_at if retry is None else min(full_at, retry))
+            if not self._errands:
+                return
+
+    def _due(self) -> bool:
+        """Whether the loop has to go on at once."""
+        return self._news.is_set() or self._rescan.is_set() or self._paused.is_set() or self._stop()
+
+    def _doze(self, watcher: Watcher, until: float) -> None:
+        """Wait for a hint or a call, at most until a time; after a while asleep."""
+        left = max(until - self._clock.monotonic(), 0.05)
+        woken = watcher.wait(left if self._cycle.asleep else min(left, SLEEP_S))
+        if not woken and left > SLEEP_S and not self._cycle.asleep:
+            self._sleep()
+            woken = watcher.wait(left - SLEEP_S)
+        if woken and not self._errands and not self._due():
             self._stop.wait(QUIET_S)
+
+    def _rest_paused(self, watcher: Watcher) -> None:
+        self.progress.at(Doing.PAUSED)
+        # Hints would end the wait at once; the full look after the pause finds what they were about.
+        watcher.take()
+        if not watcher.wait(RESCAN_S if self._cycle.asleep else SLEEP_S):
+            self._sleep()
+
+    def _sleep(self) -> None:
+        if self._cycle.sleep():
+            self._let_memory_go()
+
+    def _errands_left(self) -> "Iterator[tuple[Future[Any], Callable[[], Any]]]":
+        """Each errand that nobody gave up, once, whichever thread asks."""
+        while True:
+            try:
+                future, errand = self._errands.popleft()
+            except IndexError:
+                return
+            if future.set_running_or_notify_cancel():
+                yield future, errand
+
+    def _run_errands(self) -> None:
+        for future, errand in self._errands_left():
+            try:
+                gave = errand()
+            except Exception as error:  # noqa: BLE001 - whoever asked gets it
+                future.set_exception(error)
+            else:
+                future.set_result(gave)
+
+    def _refuse_errands(self) -> None:
+        self._ended = True
+        for future, _ in self._errands_left():
+            future.set_exception(Unreachable("The job has ended."))
 
     def _follow(self) -> None:
         """Wait on the feed from where the loop has read; what comes only wakes the loop, which takes it itself."""

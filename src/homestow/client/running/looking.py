@@ -29,6 +29,16 @@ class Looking:
         self._held_items.clear()
         self._scanned = False
 
+    def keep(self) -> None:
+        """The trees will be read anew: what is kept here goes by the ids that are known then."""
+        trees = self._work.trees
+        for folder in [folder for folder in self._held.keys() | self._held_items.keys() if folder < 0]:
+            # The folder reached the server meanwhile, or is no more.
+            held, items = self._held.pop(folder, []), self._held_items.pop(folder, set())
+            if trees.is_here(now := trees.now(folder)):
+                self._held.setdefault(now, held)
+                self._held_items.setdefault(now, items)
+
     def look(self, hints: Hints | None) -> None:
         """Look at the folders that hints name; at everything without hints or before everything was looked at once."""
         folders = self._hinted(hints)
@@ -165,13 +175,7 @@ class Looking:
             self._held.clear()
             self._held_items.clear()
             self._scanned = True
-        trees = self._work.trees
-        for folder in [folder for folder in self._held.keys() | self._held_items.keys() if folder < 0]:
-            # The folder reached the server meanwhile, or is no more.
-            held, items = self._held.pop(folder, []), self._held_items.pop(folder, set())
-            if trees.is_here(now := trees.now(folder)):
-                self._held.setdefault(now, held)
-                self._held_items.setdefault(now, items)
+        self.keep()
         for folder in looked:
             self._held.pop(folder, None)
             self._held_items.pop(folder, None)

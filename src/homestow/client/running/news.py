@@ -35,6 +35,12 @@ class News:
         self.root: RemoteRoot | None = None
         self._refused: set[int] = set()
 
+    def woke(self, life: Life | None, cursor: str | None) -> bool:
+        """The state was read again: whether it is what we know. It is another one when the old could not be read (R24)."""
+        same = (life, cursor) == (self._life, self.cursor)
+        self._life, self.cursor = life, cursor
+        return same
+
     def refused(self, node: Node, error: CloudError) -> bool:
         """The remote left out a node with a name that no file may have: people shall hear of it (S04, R16).
 

@@ -188,6 +188,19 @@ class Work:
         self._waits.clear()
         self._strikes.clear()
 
+    def sleep(self) -> None:
+        """Let go of the trees; all that they know is remembered. Until `wake` they are not to be asked."""
+        trees = self.trees
+        self.look_again = {trees.now(folder) for folder in self.look_again}
+        self.trees = Trees(trees.top)
+        # No number is given twice in one run: books may still speak of it.
+        self.trees.next_new = trees.next_new
+
+    def wake(self, trees: Trees) -> None:
+        """Go on with trees as they were read again."""
+        trees.next_new = min(trees.next_new, self.trees.next_new)
+        self.trees = trees
+
     def begin_pass(self) -> None:
         """A new pass: strikes count anew."""
         self._strikes.clear()
