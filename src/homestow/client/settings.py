@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from homestow.client.engine.filters import NOTHING, Filters
 from homestow.client.engine.rules import Direction
 
 SETTLE_S = 2.0
@@ -28,6 +29,9 @@ class JobSettings:
         accept_deletes: the brake's question is answered with yes for this run (R18).
         timeout_s: longest wait for an answer of the server (P12).
         workers: requests under way at once.
+        filters: what is left out on both sides; nothing by default.
+        remote_folder: path below the root's top, names with "/" between, of the folder that is kept in step; "" is the whole
+            root. Only with the native protocol. Once found, the folder is followed by its id, whatever it is called then.
     """
 
     server: str
@@ -43,6 +47,8 @@ class JobSettings:
     bind: int | None = None
     dialect: str = ""
     writable: bool = True
+    filters: Filters = NOTHING
+    remote_folder: str = ""
 
     @property
     def is_netdrive(self) -> bool:
@@ -50,6 +56,9 @@ class JobSettings:
         return self.server.startswith(("netdrive://", "netdrives://"))
 
     def state_path(self, root_id: int) -> Path:
-        """Where this job's state lies: one file per server, root and folder."""
-        which = f"{self.server}\0{root_id}\0{self.folder}".encode(errors="surrogateescape")
-        return self.data / f"job-{hashlib.sha256(which).hexdigest()[:24]}.sqlite"
+        """Where this job's state lies: one file per server, root, folder there and folder here."""
+        which = f"{self.server}\0{root_id}\0{self.folder}"
+        if there := self.remote_folder.strip("/"):
+            which = f"{which}\0{there}"
+        digest = hashlib.sha256(which.encode(errors="surrogateescape")).hexdigest()
+        return self.data / f"job-{digest[:24]}.sqlite"

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from homestow.client.engine.rules import Direction, Rules
+from homestow.client.engine.seen import PASSING
 from homestow.client.engine.trees import LocalItem, RemoteItem, SyncedItem
 
 Place = tuple[int, str]
@@ -20,7 +21,7 @@ class View(NamedTuple):
 
 def passing_name(item: int) -> str:
     """Name an item bears for a moment when names go round in a circle (SC-077); with "-2", "-3"... where something has it."""
-    return f".homestow-moving-{item}"
+    return f"{PASSING}{item}"
 
 
 def is_passing(item: int, name: str) -> bool:

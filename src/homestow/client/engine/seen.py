@@ -9,6 +9,9 @@ from typing import NamedTuple
 LocalPath = tuple[str, ...]
 """Names below the job's folder as the disk spells them; () is the folder itself."""
 
+PASSING = ".homestow-moving-"
+"""How names begin that an item bears for a moment; see `compare.passing_name`."""
+
 
 class SeenKind(StrEnum):
     """What the disk holds at a name."""
