@@ -40,6 +40,7 @@ _FILES = 65_536
 @click.option("--tls-cert", metavar="FILE", help="Certificate, PEM.")
 @click.option("--tls-key", metavar="FILE", help="Its key, PEM, for its owner's eyes only.")
 @click.option("--allow-plain", is_flag=True, default=None, help="Serve beyond this machine without encryption too.")
+@click.option("--announce", is_flag=True, default=None, help="Tell the local network that the server is there (mDNS).")
 @click.option("--until-stdin-closes", is_flag=True, hidden=True)
 def serve(data: Path, until_stdin_closes: bool, **flags: str | bool | None) -> None:
     """Serve the data folder until SIGTERM or Ctrl-C.

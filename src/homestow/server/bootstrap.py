@@ -424,8 +424,10 @@ class Server:
         server = HttpServer(router, proxies=settings.trusted_proxies, express=lanes, taker=SmallPuts(bench))
         others: list[TcpServed] = []
         ditto = None
+        announcing: asyncio.Task[None] | None = None
         try:
-            line: dict[str, object] = {"ready": True, "http": (await server.listen_tcp(host, port, tls=tls)).url}
+            bound = await server.listen_tcp(host, port, tls=tls)
+            line: dict[str, object] = {"ready": True, "http": bound.url}
             others += tcp_fronts(house, border, pem)
             for front in others:
                 line[front.name] = (await front.server.listen(*front.address)).shown
@@ -439,10 +441,19 @@ class Server:
             house.pictures.idle.start()
             for front in others:
                 front.begin()
+            if settings.announce:
+                from homestow.server.adapters.announcing import announcer
+
+                speaks = announcer(host, bound.port, os.environ, tls=tls is not None, url=settings.public_url or "")
+                announcing = asyncio.create_task(speaks.run())
             ready(line)
             await stop.wait()
             log.info("stopping")
         finally:
+            if announcing is not None:
+                announcing.cancel()
+                with suppress(asyncio.CancelledError):
+                    await announcing
             for halt in (house.keeping.stop, house.pictures.idle.stop, *(front.halt for front in others)):
                 await loop.run_in_executor(None, halt)
             feed.close()

@@ -75,6 +75,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         picloud_inbox_root: name of the root that takes files of PiCloud clients that are not logged in.
         picloud_current_user: PiCloud clients that are not logged in count as whoever logged in last, from wherever.
         picloud_login_seconds: how long a PiCloud client's address stays logged in unused.
+        announce: whether the server tells the local network by mDNS that it is there.
         access_log: tell every request too.
         log_level: what is told: debug, info, warning or error.
     """
@@ -112,6 +113,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     picloud_inbox_root: str | None = None
     picloud_current_user: bool = False
     picloud_login_seconds: _Seconds = 900
+    announce: bool = False
     access_log: bool = False
     log_level: Annotated[str, msgspec.Meta(pattern="^(debug|info|warning|error)$")] = "info"
 
@@ -147,7 +149,8 @@ _RANGES = {
     ),
     "trusted_proxies": 'a list of addresses such as ["192.168.1.2"]',
     **dict.fromkeys(
-        ("allow_plain", "grpc_reflection", "signup", "watch", "access_log", "picloud_current_user"), "true or false"
+        ("allow_plain", "announce", "grpc_reflection", "signup", "watch", "access_log", "picloud_current_user"),
+        "true or false",
     ),
     **dict.fromkeys(("versions_all_days", "versions_daily_days", "trash_days"), "a whole number from 0 to 36500"),
 }

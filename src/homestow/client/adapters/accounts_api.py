@@ -35,17 +35,13 @@ _DAY_NS: Final = 24 * 3600 * 1_000_000_000
 _SCHEMES: Final = ("http", "https", "netdrive", "netdrives")
 
 
-def _nobody(seconds: float) -> Sequence[Announced]:
-    return ()
-
-
 class ApiAccounts:
     """What `ports.accounts.Accounts` promises, over real servers. Only http, https, netdrive and netdrives are dialled (S88).
 
     Args:
         logins: where tokens are kept.
         device: what this computer is called on servers.
-        discover: looks for servers on the local network.
+        discover: looks for servers on the local network; None: `discovery.discover`.
         timeout_s: longest wait for an answer (P12).
     """
 
@@ -53,7 +49,7 @@ class ApiAccounts:
         self,
         logins: Logins,
         device: str,
-        discover: Callable[[float], Sequence[Announced]] = _nobody,
+        discover: Callable[[float], Sequence[Announced]] | None = None,
         timeout_s: float = TIMEOUT_S,
     ) -> None:
         self._logins, self._device, self._discover, self._timeout_s = logins, device, discover, timeout_s
@@ -95,7 +91,11 @@ class ApiAccounts:
 
     def discover(self, seconds: float) -> Sequence[Announced]:
         """See the port."""
-        return self._discover(seconds)
+        if self._discover is not None:
+            return self._discover(seconds)
+        from homestow.client.adapters.discovery import discover
+
+        return discover(seconds)
 
     # --- logins -------------------------------------------------------------------------------------------------------
 
