@@ -4,7 +4,8 @@ import unicodedata
 
 import pytest
 
-from homestow.cli.display import block, done, duration, fitted, problem, size, summary
+from homestow.cli.display import block, done, problem, summary
+from homestow.cli.fitting import duration, fitted, size
 from homestow.cli.keeping import Teller
 from homestow.cli.troubles import one_line
 from homestow.client.engine.steps import Brake, Held

@@ -3,9 +3,9 @@
 import os
 import sys
 import threading
-import unicodedata
 from collections.abc import Callable, Sequence
 
+from homestow.cli.fitting import duration, fitted, size, terminal_columns
 from homestow.cli.troubles import one_line
 from homestow.client.engine.steps import Brake, Held
 from homestow.client.running.outcome import Counts, Ending, Outcome, counts_as_left
@@ -17,67 +17,6 @@ _PLAIN_LINE_S = 10.0
 _NAMES = 3
 MAX_PROBLEMS = 20
 """So many items that are left are named in a summary; the rest is counted."""
-
-
-def size(number: float) -> str:
-    """Bytes as people say them: "999 B", "1.2 MB"; powers of 1,000."""
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if number < 1000 or unit == "TB":
-            return f"{number:.0f} B" if unit == "B" else f"{number:.1f} {unit}"
-        number /= 1000
-    return ""
-
-
-def duration(seconds: float) -> str:
-    """Seconds as "8 s", "3 min 20 s", "2 h 5 min"."""
-    whole = max(round(seconds), 0)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
-
-
-def fitted(text: str, width: int) -> str:
-    """`text` on one line of at most `width` columns, its middle left out where it is longer (the end tells files apart)."""
-    text = one_line(text)
-    if _columns(text) <= width:
-        return text
-    if width < 5:
-        return text[: max(width, 0)]
-    tail, used = "", 0
-    for letter in reversed(text):
-        used += _columns(letter)
-        if used > (width - 1) // 2:
-            break
-        tail = letter + tail
-    head, used = "", _columns(tail) + 1
-    for letter in text:
-        used += _columns(letter)
-        if used > width:
-            break
-        head += letter
-    return f"{head}…{tail}"
-
-
-def _columns(text: str) -> int:
-    if text.isascii():
-        return len(text)
-    return sum(
-        0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in "WF" else 1
-        for letter in text
-    )
-
-
-def _columns_of_terminal() -> int:
-    # As shutil asks, which is slow to import.
-    try:
-        return int(os.environ.get("COLUMNS", "")) or 80
-    except ValueError:
-        try:
-            return os.get_terminal_size(sys.stderr.fileno()).columns or 80
-        except (OSError, ValueError):
-            return 80
 
 
 _WORDS = {
@@ -234,7 +173,7 @@ class Board:
         while not self._stop.wait(_REDRAW_S if self._terminal else _PLAIN_LINE_S):
             seen = self._look()
             if self._terminal:
-                width = _columns_of_terminal() - 1
+                width = terminal_columns() - 1
                 self._draw(block(seen, self._problems, width))
             elif seen.doing not in (Doing.IDLE, Doing.PAUSED) and (line := headline(seen)) != told:
                 told = line

@@ -168,8 +168,8 @@ def upload(door: "Door", streams: int, block_size: int, files: tuple[Path, ...])
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON per file, with all that the server tells.")
 def ls(door: "Door", status: str | None, as_json: bool) -> None:
     """List the files that were announced, with their uuids."""
-    from homestow.cli.display import size
     from homestow.cli.ditto_entering import enter
+    from homestow.cli.fitting import size
     from homestow.client.adapters.ditto_values import FileStatus
 
     with enter(door, patience_s=_SHORT_S).client as client:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from homestow.cli.asking import Command, Group
-from homestow.cli.display import size
+from homestow.cli.fitting import size
 from homestow.cli.netdrive_entering import Door, entered, is_alive, keep, known_login, log_in
 from homestow.cli.passwords import ask_password, given_password, new_password
 from homestow.cli.troubles import USAGE, Trouble, one_line

@@ -14,7 +14,7 @@ import msgspec
 
 from homestow.cli.asking import Command, data_option
 from homestow.cli.control import ask_server
-from homestow.cli.display import duration, fitted
+from homestow.cli.fitting import duration, fitted
 from homestow.cli.troubles import USAGE, Trouble, one_line
 from homestow.server.settings import DataFolder, load
 from homestow.values.errors import StoreLocked

@@ -11,8 +11,8 @@ import click
 
 from homestow.cli.asking import Command, server_options
 from homestow.cli.carrying import Carried
-from homestow.cli.display import fitted, size
 from homestow.cli.entering import Entered, enter
+from homestow.cli.fitting import fitted, size
 from homestow.cli.passwords import given_password
 from homestow.cli.troubles import FINE, LEFT, USAGE, Trouble, one_line
 from homestow.values.errors import NotFound
