@@ -58,7 +58,8 @@ def columns(text: str) -> int:
     )
 
 
-def terminalcolumns() -> int:
+def terminal_columns() -> int:
+    """The width of the terminal that stderr is, 80 where it is none."""
     # As shutil asks, which is slow to import.
     try:
         return int(os.environ.get("COLUMNS", "")) or 80
