@@ -1,236 +1,303 @@
-"""The sync service's end of the control protocol over ZeroMQ: orders are answered, news are published."""
+"""The sync service's end of the control protocol over ZeroMQ.
 
-import logging
+Two sockets at the service's place carry everything, for this user alone. Where `open_plain` was called, three ports of the
+loopback carry the plain words that the windows of the first generations speak: publications on a port, orders on the next one, the
+watch on the one after.
+"""
+
 import os
-import socket as sockets
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
 from contextlib import suppress
-from typing import Any, Final
+from pathlib import Path
+from typing import Final
 
 import zmq
 
+from homestow.client.control import plain
+from homestow.client.control.desk import Desk, PlainDesk
+from homestow.client.control.guard import Guard
+from homestow.client.control.loop import Loop, Socket
 from homestow.client.control.places import Held, Place
 from homestow.client.control.pool import Pool
 from homestow.client.control.service import SyncService
-from homestow.values.errors import CloudError
-from homestow.wire.control import (
-    MAX_MESSAGE_BYTES,
-    SLOW,
-    AnyNews,
-    AnyOrder,
-    Ended,
-    Hello,
-    Refused,
-    decode_order,
-    encode_answer,
-    encode_news,
-)
+from homestow.client.control.sockets import Gate, bind_file, bind_port, context, make
+from homestow.client.control.telling import Inbox, Outlet, Told
+from homestow.values.errors import BadRequest, CloudError
+from homestow.wire import pydio
+from homestow.wire.control import MAX_MESSAGE_BYTES, AnyNews, Ended, Hello
+from homestow.wire.pydio import Ports
 
-_log = logging.getLogger(__name__)
+PING_S: Final = 10.0
+"""Old windows give a service up of which they heard nothing for 25 s."""
 
-Socket = zmq.Socket[bytes]
-
-_MAX_FRAMES: Final = 8
-_MAX_NEWS: Final = 10_000
-"""So many publications wait at most between the service and the hub."""
+_WAITING_ORDERS: Final = 1000
+_WAITING_NEWS: Final = 500
+_LONGEST_TOPIC: Final = 1024
 
 
 class Hub:
-    """Serves one service at one place; everything that is public is thread-safe.
-
-    One thread owns all sockets. It sleeps until an order, news or a moment comes.
+    """Serves one service at one place; everything public is thread-safe.
 
     Args:
         service: what obeys.
         held: where.
+        ports: use ports of the loopback with keys instead of socket files; None: where the system has no such files.
+        port_file: where the ports of the plain words are written while they are open; None: nowhere.
         clock: seconds that only grow; tests move it, and call `poke`.
     """
 
-    def __init__(self, service: SyncService, held: Held, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        service: SyncService,
+        held: Held,
+        *,
+        ports: bool | None = None,
+        port_file: Path | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._service = service
         self._held = held
         self._clock = clock
-        self._context: zmq.Context[Socket] = zmq.Context()
-        self._waking, self._woken = sockets.socketpair()
-        self._waking.setblocking(False)
-        self._woken.setblocking(False)
-        self._lock = threading.Lock()
-        self._awake = False
-        self._news: deque[AnyNews] = deque()
-        self._calls: deque[Callable[[], None]] = deque()
-        self._ended = False
+        self._by_port = not held.has_sockets if ports is None else ports
+        self._port_file = port_file
+        self._context = context()
+        self._loop = Loop(self._turn)
         self._pool = Pool()
-        self._thread = threading.Thread(target=self._run, name="homestow-hub", daemon=True)
-        self._orders: Socket | None = None
-        self._out: Socket | None = None
-        self._lines: dict[bytes, deque[Callable[[], None]]] = {}
-        self._hush: Callable[[], None] = lambda: None
-
-    # --- from any thread ------------------------------------------------------------------------------------------
+        self._lock = threading.Lock()
+        self._inbox = Inbox()
+        self._hush: Callable[[], None] = _nothing
+        self._ended = False
+        self._out: Outlet | None = None
+        self._gate: Gate | None = None
+        self._link: _PlainLink | None = None
+        self._ends: list[Callable[[], None]] = []
 
     def open(self) -> Place:
-        """Begin to answer and to publish; gives where."""
-        place = self._bind()
-        self._thread.start()
-        self._hush = self._service.listen(self._hear)
+        """Begin to answer and to publish; gives where. A hub that cannot is closed."""
+        try:
+            place = self._bind()
+            self._hush = self._service.listen(self._hear)
+        except BaseException:
+            self.close()
+            raise
+        self._loop.start()
         return place
 
+    def open_plain(self, port: int) -> Ports:
+        """Open the plain words: publications at `port`, orders at the next, the watch at the one after; 0: three that are free.
+
+        The port file is written. Where they are open already, they move.
+
+        Raises:
+            BadSettings: one of the ports cannot be had; none is open then.
+            BadRequest: there are no three ports from there.
+        """
+        if not 0 <= port <= 65_533:
+            raise BadRequest(f"{port} is no port for the link: three in a row are needed, from 1 to 65,533; 0: any.")
+        return self._loop.call(lambda: self._open_plain(port))
+
+    def close_plain(self) -> None:
+        """Close the ports of the plain words, and remove the port file; nothing when they are closed."""
+        self._loop.call(self._close_plain)
+
     def close(self) -> None:
-        """Say goodbye and end; sockets and their files are gone then. May be called twice."""
+        """Say goodbye and end: sockets and their files are gone then. May be called twice, but not while obeying an order."""
         with self._lock:
             if self._ended:
                 return
             self._ended = True
         self._hush()
-        self._wake()
-        if self._thread.ident is not None:
-            self._thread.join()
+        self._loop.end()
+        self._say_goodbye()
         self._pool.close()
-        self._context.destroy(linger=300)
-        self._waking.close()
-        self._woken.close()
+        self._context.destroy(linger=None)
+        for name in ("orders", "news"):
+            with suppress(OSError):
+                (self._held.folder / name).unlink()
 
     def poke(self) -> None:
-        """Have the hub look at its clock anew."""
-        self._wake()
+        """Look at the clock anew."""
+        self._loop.wake()
 
     def _hear(self, news: AnyNews) -> None:
         with self._lock:
-            if len(self._news) < _MAX_NEWS:
-                self._news.append(news)
-        self._wake()
+            self._inbox.put(news)
+        self._loop.wake()
 
-    def _call(self, what: Callable[[], Any]) -> Any:
-        """Have the hub's thread do something; gives what came of it."""
-        done: Future[Any] = Future()
-
-        def run() -> None:
-            try:
-                done.set_result(what())
-            except (CloudError, OSError) as error:
-                done.set_exception(error)
-
-        self._calls.append(run)
-        self._wake()
-        return done.result()
-
-    def _wake(self) -> None:
-        with self._lock:
-            if self._awake:
-                return
-            self._awake = True
-        with suppress(OSError):
-            self._waking.send(b"!")
-
-    # --- the hub's thread -----------------------------------------------------------------------------------------
+    # --- in the loop's thread, or while it does not run -----------------------------------------------------------
 
     def _bind(self) -> Place:
         about = self._service.do(Hello())
-        self._orders = self._context.socket(zmq.ROUTER)
-        self._out = self._context.socket(zmq.XPUB)
-        for each in (self._orders, self._out):
-            each.setsockopt(zmq.LINGER, 300)
-            each.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE_BYTES)
-        self._out.setsockopt(zmq.XPUB_VERBOSE, 1)
-        orders, news = (f"ipc://{self._held.folder / name}" for name in ("orders", "news"))
-        self._out.bind(news)
-        self._orders.bind(orders)
-        for name in ("orders", "news"):
-            os.chmod(self._held.folder / name, 0o600)
+        news = make(self._context, zmq.XPUB, longest=_LONGEST_TOPIC, waiting=_WAITING_NEWS)
+        orders = make(self._context, zmq.ROUTER, longest=MAX_MESSAGE_BYTES, waiting=_WAITING_ORDERS)
+        if self._by_port:
+            self._gate = Gate(self._context)
+            self._loop.watch(self._gate.socket, self._gate.answer)
+            at = [self._bind_guarded(socket, self._gate) for socket in (news, orders)]
+        else:
+            at = [bind_file(socket, self._held.folder / name) for socket, name in ((news, "news"), (orders, "orders"))]
+        self._out = Outlet(self._loop, news, Told(self._service.current))
+        desk = Desk(self._loop, orders, self._service, self._pool, self._plainly)
+        self._ends += [self._out.end, desk.end]
         return self._held.tell(
-            Place("", self._held.folder, about.pid, about.begun_ns, about.jobs_file, orders, news, about.version)
+            Place(
+                name=self._held.name,
+                folder=self._held.folder,
+                pid=about.pid,
+                begun_ns=about.begun_ns,
+                jobs_file=about.jobs_file,
+                orders=at[1],
+                news=at[0],
+                version=about.version,
+                keys=self._gate.keys if self._gate is not None else None,
+            )
         )
 
-    def _run(self) -> None:
-        assert self._orders is not None
-        assert self._out is not None
-        poller = zmq.Poller()
-        poller.register(self._woken.fileno(), zmq.POLLIN)
-        poller.register(self._orders, zmq.POLLIN)
-        poller.register(self._out, zmq.POLLIN)
-        while True:
-            ready = dict(poller.poll())
-            if self._woken.fileno() in ready:
-                with self._lock:
-                    self._awake = False
-                with suppress(BlockingIOError):
-                    self._woken.recv(64)
-            while self._calls:
-                self._calls.popleft()()
-            if self._orders in ready:
-                self._take_orders(self._orders)
-            if self._out in ready:
-                self._take_subscriptions(self._out)
-            self._publish()
-            if self._ended:
-                self._out.send(encode_news(Ended()))
-                self._orders.close()
-                self._out.close()
-                return
+    def _bind_guarded(self, socket: Socket, gate: Gate) -> str:
+        gate.guard(socket)
+        port = bind_port(socket, 0)
+        self._ends.append(Guard(self._loop, socket, port).end)
+        return f"tcp://127.0.0.1:{port}"
 
-    def _take_orders(self, socket: Socket) -> None:
-        for _ in range(100):
-            try:
-                frames = socket.recv_multipart(zmq.NOBLOCK)
-            except zmq.Again:
-                return
-            self._order(socket, frames)
+    def _open_plain(self, port: int) -> Ports:
+        self._close_plain()
+        self._publish()
+        link = _PlainLink(self._loop, self._context, self._service)
+        ports = link.open(port, self._plainly)
+        self._link = link
+        link.ping_at = self._clock() + PING_S
+        if self._port_file is not None:
+            _write_private(self._port_file, pydio.encode_port_file(ports))
+        return ports
 
-    def _order(self, socket: Socket, frames: list[bytes]) -> None:
-        cut = frames.index(b"", 1) + 1 if b"" in frames[1:] else 1
-        envelope, body = frames[:cut], frames[cut:]
-        if len(body) != 1 or len(frames) > _MAX_FRAMES:
-            order: AnyOrder | Refused = Refused(code="bad-request", message="An order is one frame.")
-        else:
-            order = decode_order(body[0])
-        slow = type(order) in SLOW
+    def _close_plain(self) -> None:
+        if self._link is None:
+            return
+        self._link.close()
+        self._link = None
+        if self._port_file is not None:
+            with suppress(OSError):
+                self._port_file.unlink()
 
-        def answer(frame: bytes) -> None:
-            with suppress(zmq.ZMQError):
-                socket.send_multipart([*envelope, frame], zmq.NOBLOCK)
+    def _plainly(self, frame: bytes) -> tuple[bytes, Callable[[], None]]:
+        """Obey a plain order; what happened before it is published before it."""
+        self._publish()
+        answer, running = plain.obey(self._service, frame)
+        if running is None or (link := self._link) is None:
+            return answer, _nothing
+        return answer, lambda: link.obeyed(running=running)
 
-        if isinstance(order, Refused):
-            answer(encode_answer(order))
-        elif slow:
-            self._pool.give(lambda: self._calls_answer(answer, self._obey(order)))
-        else:
-            answer(self._obey(order))
+    def _turn(self) -> float | None:
+        now = self._publish()
+        moments = [self._out.next()] if self._out is not None else []
+        if self._link is not None:
+            self._link.ping(now)
+            moments += [self._link.ping_at, self._link.out.next()]
+        return min((moment - now for moment in moments if moment is not None), default=None)
 
-    def _calls_answer(self, answer: Callable[[bytes], None], frame: bytes) -> None:
-        self._calls.append(lambda: answer(frame))
-        self._wake()
-
-    def _obey(self, order: AnyOrder) -> bytes:
-        try:
-            return encode_answer(self._service.do(order))
-        except CloudError as error:
-            return encode_answer(Refused(code=error.code, message=error.message))
-        except Exception:  # noqa: BLE001  # the outer loop of orders: the service lives on
-            _log.exception("an order failed: %s", type(order).__name__)
-            return encode_answer(Refused(code="internal", message="The sync service failed at this; its log says why."))
-
-    def _take_subscriptions(self, socket: Socket) -> None:
-        begun: set[bytes] = set()
-        for _ in range(1000):
-            try:
-                frame = socket.recv(zmq.NOBLOCK)
-            except zmq.Again:
-                break
-            if frame[:1] == b"\x01":
-                begun.add(frame[1:])
-        if begun:
-            for news in self._service.current():
-                frame = encode_news(news)
-                if frame.startswith(tuple(begun)):
-                    socket.send(frame, zmq.NOBLOCK)
-
-    def _publish(self) -> None:
-        assert self._out is not None
+    def _publish(self) -> float:
+        """Publish what came, and what is due; gives the present moment."""
         with self._lock:
-            fresh, self._news = self._news, deque()
-        for news in fresh:
-            self._out.send(encode_news(news), zmq.NOBLOCK)
+            news = list(self._inbox.take())
+        now = self._clock()
+        for out in self._outlets():
+            for each in news:
+                out.tell(each, now)
+            out.due(now)
+        return now
+
+    def _outlets(self) -> list[Outlet]:
+        link = [self._link.out] if self._link is not None else []
+        return [self._out, *link] if self._out is not None else link
+
+    def _say_goodbye(self) -> None:
+        """The loop is over: publish the last words, and let go of the sockets."""
+        if self._out is not None:
+            with suppress(CloudError):
+                self._publish()
+            self._out.tell(Ended(), self._clock())
+        self._close_plain()
+        for end in reversed(self._ends):
+            end()
+
+
+class _PlainLink:
+    """The three ports of the plain words."""
+
+    def __init__(self, loop: Loop, made_in: "zmq.Context[Socket]", service: SyncService) -> None:
+        self._loop = loop
+        self._context = made_in
+        self._service = service
+        self._teller = plain.Plain()
+        self._sockets: list[Socket] = []
+        self._ends: list[Callable[[], None]] = []
+        self.ping_at = 0.0
+        self.out: Outlet
+
+    def open(self, port: int, obey: Callable[[bytes], tuple[bytes, Callable[[], None]]]) -> Ports:
+        """Bind the publications first, then the orders, then the watch: who is answered hears already."""
+        try:
+            news, pub = self._bound(zmq.XPUB, port)
+            self._teller.begin(self._service.current())
+            self.out = Outlet(self._loop, news, self._teller)
+            self._ends.append(self.out.end)
+            orders, command = self._bound(zmq.ROUTER, port and port + 1)
+            self._ends.append(PlainDesk(self._loop, orders, obey).end)
+            watching, watch = self._bound(zmq.ROUTER, port and port + 2)
+            self._ends.append(PlainDesk(self._loop, watching, self._watched).end)
+        except BaseException:
+            self.close()
+            raise
+        return Ports(pub, command, watch)
+
+    def close(self) -> None:
+        """Close the ports."""
+        for end in reversed(self._ends):
+            end()
+        self._ends.clear()
+        for socket in self._sockets:
+            socket.close()
+        self._sockets.clear()
+
+    def obeyed(self, *, running: bool) -> None:
+        """An order was answered: publish the status that follows it; the news of it tell it no second time."""
+        self.out.send([pydio.encode(pydio.Status(running))])
+        self._teller.obeyed(self._service.jobs(), running=running)
+
+    def ping(self, now: float) -> None:
+        """Publish a sign of life when its moment came."""
+        if now >= self.ping_at:
+            self.ping_at = now + PING_S
+            self.out.send([pydio.encode(pydio.Ping())])
+
+    def _bound(self, kind: int, port: int) -> tuple[Socket, int]:
+        longest = _LONGEST_TOPIC if kind == zmq.XPUB else pydio.MAX_ORDER_BYTES
+        socket = make(self._context, kind, longest=longest, waiting=_WAITING_ORDERS)
+        self._sockets.append(socket)
+        port = bind_port(socket, port)
+        self._ends.append(Guard(self._loop, socket, port).end)
+        return socket, port
+
+    def _watched(self, _: bytes) -> tuple[bytes, Callable[[], None]]:
+        return pydio.state_reply(running=plain.runs(self._service.jobs())), _nothing
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Write a file that only this user can read; what is half written is never seen."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fresh = path.with_name(f"{path.name}.new")
+    with suppress(FileNotFoundError):
+        fresh.unlink()
+    with open(fresh, "x", encoding="utf-8", opener=_owner_only) as file:
+        file.write(text)
+    fresh.replace(path)
+
+
+def _owner_only(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _nothing() -> None:
+    pass

@@ -3,7 +3,8 @@
 import logging
 import threading
 from collections.abc import Callable
-from queue import Full, Queue
+from contextlib import suppress
+from queue import Empty, Queue
 from typing import Final
 
 _log = logging.getLogger(__name__)
@@ -17,40 +18,39 @@ class Pool:
     """Threads that begin when they are needed; `give` and `close` belong to one thread."""
 
     def __init__(self) -> None:
-        self._work: Queue[Callable[[], None] | None] = Queue(WAITING)
+        self._work: Queue[Callable[[], None] | None] = Queue(WAITING + THREADS)
         self._threads = 0
-        self._busy = 0
+        self._unfinished = 0
         self._lock = threading.Lock()
 
     def give(self, work: Callable[[], None]) -> bool:
         """Have it done soon; False: too much waits already, and nothing will be done."""
-        try:
-            self._work.put_nowait(work)
-        except Full:
-            return False
         with self._lock:
-            needed = self._threads < THREADS and self._busy + self._work.qsize() > self._threads
+            if self._unfinished >= WAITING:
+                return False
+            self._unfinished += 1
+            needed = self._threads < min(THREADS, self._unfinished)
             self._threads += needed
+        self._work.put_nowait(work)
         if needed:
             # A daemon: an order that waits for a server must not keep the process when it ends.
             threading.Thread(target=self._run, name="homestow-order", daemon=True).start()
         return True
 
     def close(self) -> None:
-        """Do nothing more; what is being done ends by itself."""
-        while not self._work.empty():
-            self._work.get_nowait()
+        """Begin nothing more; what is being done ends by itself."""
+        with suppress(Empty):
+            while True:
+                self._work.get_nowait()
         for _ in range(self._threads):
             self._work.put_nowait(None)
 
     def _run(self) -> None:
         while (work := self._work.get()) is not None:
-            with self._lock:
-                self._busy += 1
             try:
                 work()
             except Exception:  # noqa: BLE001  # the outer loop of a worker
                 _log.exception("an order's thread failed")
             finally:
                 with self._lock:
-                    self._busy -= 1
+                    self._unfinished -= 1
