@@ -15,17 +15,14 @@ from homestow.cli.passwords import given_password
 from homestow.cli.signals import stopped_by_signals
 from homestow.cli.sync import Wish
 from homestow.cli.troubles import BRAKE, FINE, LEFT, TROUBLE, Trouble, exit_code, one_line
-from homestow.client.adapters.logins import Logins
 from homestow.client.adapters.this_computer import client_folder, device_name
 from homestow.client.engine.rules import Direction
 from homestow.client.running.outcome import Counts, Ending, Outcome
 from homestow.client.settings import JobSettings
-from homestow.values.errors import CloudError, Unreachable
+from homestow.values.errors import CloudError
 
 if TYPE_CHECKING:
     from homestow.client.running.daemon import Job
-
-_LONGEST_PAUSE_S = 30.0
 
 
 def keep(wish: Wish) -> int:
@@ -34,21 +31,27 @@ def keep(wish: Wish) -> int:
     remote = ("adapters.remote_netdrive", "adapters.netdrive_client") if wish.is_netdrive else ("adapters.remote_api",)
     early = threading.Thread(target=_import_early, args=remote, name="import", daemon=True)
     early.start()
+    if not wish.once:
+        from homestow.cli.servicing import keep_folder
+
+        return keep_folder(wish, lambda: _settings(wish))
     try:
-        settings = _patiently(wish, lambda: _settings(wish))
+        settings = _settings(wish)
         early.join()
         from homestow.client.bootstrap import open_job
 
-        job = open_job(settings, continuous=not wish.once)
+        job = open_job(settings)
     except CloudError as error:
-        # What would be a mere refusal elsewhere means here that server, login, root or folder is the trouble.
-        raise Trouble(error.message, exit_code(error) if exit_code(error) != LEFT else TROUBLE) from error
+        raise in_the_way(error) from error
     try:
-        return (
-            once(job) if wish.once else continuously(job, f"{settings.folder} and {settings.root} on {settings.server}")
-        )
+        return once(job)
     finally:
         job.close()
+
+
+def in_the_way(error: CloudError) -> Trouble:
+    """What would be a mere refusal elsewhere means here that server, login, root or folder is the trouble."""
+    return Trouble(error.message, exit_code(error) if exit_code(error) != LEFT else TROUBLE)
 
 
 def _import_early(*remote: str) -> None:
@@ -87,24 +90,6 @@ def _settings(wish: Wish) -> JobSettings:
         return job_settings(wish, entered, states)
 
 
-def _patiently(wish: Wish, enter: Callable[[], JobSettings]) -> JobSettings:
-    """Log in; who was here before and wants to stay waits for the server to come back."""
-    pause, told = 1.0, False
-    while True:
-        try:
-            return enter()
-        except Unreachable as error:
-            logins = Logins()
-            known = logins.find(wish.server, wish.user) if wish.user else logins.only(wish.server)
-            if wish.once or known is None:
-                raise
-            if not told:
-                print(f"waiting for the server: {one_line(error.message)}", flush=True)
-                told = True
-            time.sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE_S)
-
-
 def once(job: "Job") -> int:
     """Run until both sides are settled; print the summary, give the exit code."""
     begun = time.monotonic()
@@ -137,11 +122,14 @@ class Teller:
         self._say, self._count = say, problems
         self._what = what
         self._before = Counts()
+        self._counted: Counts | None = None
         self._said = ""
         self._left: set[str] = set()
 
     def __call__(self, outcome: Outcome) -> None:
         """One pass ended."""
+        if outcome.counts is not self._counted:
+            self._counted, self._before = outcome.counts, Counts()  # the job was opened anew
         news = _less(outcome.counts, self._before)
         self._before = _less(outcome.counts, Counts())
         if news.total():

@@ -1,9 +1,16 @@
 """Wires a job from real parts; the one place of the client that knows them all, and imports each when it is needed."""
 
 import gc
+import os
+import threading
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from homestow import __version__
+from homestow.client.engine.filters import NOTHING, Filters
+from homestow.client.engine.rules import Direction
 from homestow.client.engine.sightings import PRIVATE_NAME
 from homestow.client.ports.clock import Chance, Clock
 from homestow.client.ports.fingerprints import Fingerprints
@@ -13,15 +20,34 @@ from homestow.client.ports.watcher import Watcher
 from homestow.client.running.cycle import Cycle
 from homestow.client.running.daemon import Job, Stop
 from homestow.client.running.deeds import Told, nobody
+from homestow.client.running.jobs import Hooks, Surroundings
+from homestow.client.running.outcome import Outcome
+from homestow.client.running.progress import Progress
+from homestow.client.running.service import Facts, Service
 from homestow.client.settings import SETTLE_S, JobSettings
 from homestow.values.errors import BadSettings, CloudError, NotFound
 from homestow.values.ids import RootId
 from homestow.values.nodes import Node
+from homestow.wire.control import FolderSeen, JobConfig, Settings
+
+if TYPE_CHECKING:
+    from homestow.client.adapters.logins import Login
+    from homestow.client.control.hub import Hub
 
 
-def open_job(settings: JobSettings, *, continuous: bool = False, told: Told = nobody) -> Job:
-    """A job ready to run: `once()`, or `run()` when `continuous`; `told` hears what it did.
+def open_job(
+    settings: JobSettings,
+    *,
+    continuous: bool = False,
+    told: Told = nobody,
+    progress: Progress | None = None,
+    opened: Callable[[Path], None] = lambda state: None,
+) -> Job:
+    """A job ready to run: `once()`, or `run()` when `continuous`.
 
+    Args:
+        told: hears what it did. progress: where to tell how far it is.
+        opened: told where the job keeps its state, before there is any.
     Raises:
         CloudError: the server, the login, the root, the folder or the state cannot be used; `StoreLocked` when another
             process keeps the folder in step (SC-195).
@@ -40,6 +66,7 @@ def open_job(settings: JobSettings, *, continuous: bool = False, told: Told = no
         _check_known_folder(tree, state_file)
     tree.prepare()
     try:
+        opened(state_file)
         state = SqliteState(state_file)
         clock, chance, stop = SystemClock(), SystemChance(), Stop()
         workers = ThreadWorkers(settings.workers)
@@ -52,7 +79,7 @@ def open_job(settings: JobSettings, *, continuous: bool = False, told: Told = no
         cycle = Cycle(
             tree, remote, state, clock, chance, workers, device=settings.device, direction=settings.direction,
             settle_s=SETTLE_S if continuous else 0.0, accept_deletes=settings.accept_deletes, stop=stop, fingerprints=names,
-            told=told,
+            told=told, progress=progress,
         )  # fmt: skip
     except BaseException:
         tree.close()
@@ -168,3 +195,174 @@ def _state_file(settings: JobSettings, root: RootId) -> Path:
     except OSError as error:
         raise BadSettings(f"The folder {settings.data} cannot be made: {error.strerror}.") from error
     return settings.state_path(root)
+
+
+# --- the sync service -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ServicePlan:
+    """What a sync service shall be.
+
+    Attributes:
+        name: of its place, see `control.places`.
+        client: folder of this computer's client data.
+        jobs_file: the job file; None: only the job `given`.
+        given: a job of the command line, not stored.
+        known: how that one logs in, when it has done so already; taken for the first opening.
+        zmq_port, api_port: ports given by flag; None: those of the settings.
+        heard: hears each pass's outcome.
+    """
+
+    name: str
+    client: Path
+    jobs_file: Path | None = None
+    given: JobConfig | None = None
+    known: JobSettings | None = None
+    zmq_port: int | None = None
+    api_port: int | None = None
+    heard: Callable[[str, Outcome], None] = lambda job, outcome: None
+
+
+class Running:
+    """A sync service with all that steers it. `begin`, `wait` until it shall end, `close`."""
+
+    def __init__(self, plan: ServicePlan) -> None:
+        """Take the place, and put everything together; nothing runs yet.
+
+        Raises:
+            StoreLocked: a service of this name runs already.
+            CloudError: a file of the client's cannot be used.
+        """
+        from homestow.client.adapters.accounts_api import ApiAccounts
+        from homestow.client.adapters.clock_system import SystemChance, SystemClock
+        from homestow.client.adapters.history_sqlite import SqliteHistory
+        from homestow.client.adapters.job_notes import FileNotes
+        from homestow.client.adapters.logins import Logins
+        from homestow.client.adapters.settings_file import FileSettings
+        from homestow.client.adapters.this_computer import device_name
+        from homestow.client.control import places
+
+        self._plan = plan
+        self._held = places.take(plan.name, plan.client)
+        try:
+            self._ended = threading.Event()
+            self._states = plan.client / "jobs"
+            self._notes = FileNotes(self._states)
+            self._device = device_name()
+            self._logins = ApiAccounts(Logins(plan.client), self._device)
+            self._known = plan.known
+            which = "" if plan.name == places.SERVICE else f"-{plan.name}"
+            self._history = SqliteHistory(plan.client / f"history{which}.sqlite")
+            clock, chance = SystemClock(), SystemChance()
+            self.service = Service(
+                lambda service: Surroundings(
+                    self._open, self._notes, clock, chance, service.publisher.changed, service.publisher.stirred,
+                    service.publisher.record, plan.heard,
+                ),
+                None,
+                self._logins,
+                self._history,
+                FileSettings(plan.client / "settings.json"),
+                self,
+                Facts(__version__, os.getpid(), clock.now_ns(), self._device),
+            )  # fmt: skip
+            self._hub: Hub | None = None
+        except BaseException:
+            self._held.release()
+            raise
+
+    def begin(self) -> None:
+        """Open what was given, begin all jobs, then answer.
+
+        Raises:
+            CloudError: the given job, or the job file, cannot be used.
+        """
+        given = []
+        if self._plan.given is not None:
+            task = self.service.task(self._plan.given)
+            given.append(task)
+            if self._known is not None:
+                task.prepare()
+        self.service.begin(given)
+        from homestow.client.control.hub import Hub
+
+        self._hub = Hub(self.service, self._held)
+        self._hub.open()
+
+    def wait(self) -> None:
+        """Come back when the service was told to end."""
+        self._ended.wait()
+
+    def close(self) -> None:
+        """End everything; may be called in every state."""
+        self.service.close()
+        if self._hub is not None:
+            self._hub.close()
+        self._history.close()
+        self._held.release()
+
+    # --- what the service needs of the house, see `running.service.House` -----------------------------------------------
+
+    def quit(self) -> None:
+        """See `House`."""
+        self._ended.set()
+
+    def apply(self, before: Settings, now: Settings) -> None:
+        """See `House`."""
+
+    def open_page(self) -> str:
+        """See `House`."""
+        raise BadSettings("This service has no page.")
+
+    def check_folder(self, directory: str) -> FolderSeen:
+        """See `House`."""
+        return FolderSeen(directory=directory, exists=False, files=0, size_bytes=0, more=False, free_bytes=0)
+
+    def real(self, directory: str) -> str:
+        """See `House`."""
+        return os.path.realpath(directory)
+
+    def forget(self, config: JobConfig) -> None:
+        """See `House`."""
+        self._notes.forget(config.directory)
+
+    def _open(self, config: JobConfig, hooks: Hooks, *, continuous: bool, accept_deletes: bool) -> Job:
+        known, self._known = self._known, None
+        settings = known or self._settings(config)
+        if accept_deletes:
+            settings = replace(settings, accept_deletes=True)
+
+        def opened(state: Path) -> None:
+            note = self._notes.read(config.directory)
+            names = tuple(dict.fromkeys((*note.state, state.name, state.with_suffix(".netdrive").name)))
+            self._notes.write(config.directory, note._replace(state=names))
+
+        return open_job(settings, continuous=continuous, told=hooks.told, progress=hooks.progress, opened=opened)
+
+    def _settings(self, config: JobConfig) -> JobSettings:
+        login = self._logins.login(config.server, config.user)
+        settings = JobSettings(
+            server=config.server, token=login.token, folder=Path(config.directory), device=self._device,
+            data=self._states, root=config.workspace or None, direction=Direction(config.direction),
+            timeout_s=float(config.timeout), workers=config.poolsize, remote_folder=config.remote_folder,
+            filters=Filters(config.filters.includes or NOTHING.includes, config.filters.excludes),
+        )  # fmt: skip
+        return _bound(settings, login) if settings.is_netdrive else settings
+
+
+def _bound(settings: JobSettings, login: "Login") -> JobSettings:
+    """What a job over the netdrive protocol must know besides: the root by its number, how the server is spoken to."""
+    from homestow.client.adapters.netdrive_address import parse_netdrive
+    from homestow.client.adapters.netdrive_client import NetdriveServer
+    from homestow.client.adapters.netdrive_roots import choose
+    from homestow.wire.netdrive import Dialect
+
+    with NetdriveServer(parse_netdrive(settings.server), session=login.token, timeout_s=settings.timeout_s) as server:
+        if login.dialect == Dialect.FINAL.value:
+            server.dialect, server.long_heads = Dialect.FINAL, False
+        bind = choose(server, login.user, settings.root)
+        return replace(
+            settings, root=bind.name or None, bind=bind.number, writable=bind.writable,
+            dialect=server.dialect.value,
+        )  # fmt: skip
