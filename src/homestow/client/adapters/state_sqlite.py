@@ -294,6 +294,19 @@ class SqliteState:
             else:
                 db.execute("DELETE FROM facts WHERE name = 'accepted'")
 
+    def filters(self) -> str:
+        """See `State.filters`."""
+        with self._lock:
+            row = self._db.execute("SELECT value FROM facts WHERE name = 'filters'").fetchone()
+        return "" if row is None else str(row[0])
+
+    def put_filters(self, digest: str) -> None:
+        """See `State.put_filters`."""
+        if digest == self.filters():
+            return
+        with self._whole() as db:
+            db.execute("INSERT OR REPLACE INTO facts VALUES ('filters', ?)", (digest,))
+
 
 def _path(data: bytes) -> tuple[str, ...]:
     text = data.decode(errors="surrogateescape")

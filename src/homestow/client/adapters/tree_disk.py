@@ -4,7 +4,7 @@ import errno
 import os
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from homestow.client.adapters.disk import batch, publish, together
@@ -143,7 +143,9 @@ class DiskTree:
             self.check_root()
         return seen
 
-    def list_tree(self, path: LocalPath = ()) -> Iterator[tuple[LocalPath, list[Seen] | LocalTrouble]]:
+    def list_tree(
+        self, path: LocalPath = (), skip: Callable[[LocalPath, str], bool] | None = None
+    ) -> Iterator[tuple[LocalPath, list[Seen] | LocalTrouble]]:
         """Every folder at and below `path`, parents before children; an unreadable one comes as its trouble."""
         private = self._private
         try:
@@ -173,7 +175,10 @@ class DiskTree:
                         os.close(deeper)
                     yield below, _unlisted(error, below)
                     continue
-                ways.append((below, deeper, [entry.name for entry in seen if entry.kind is SeenKind.FOLDER]))
+                folders = [entry.name for entry in seen if entry.kind is SeenKind.FOLDER]
+                if skip is not None:
+                    folders = [each for each in folders if not skip(below, each)]
+                ways.append((below, deeper, folders))
                 yield below, seen
         finally:
             for _, folder, _ in ways:

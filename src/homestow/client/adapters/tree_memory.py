@@ -112,7 +112,9 @@ class SimTree:
             if path or name != PRIVATE
         ]
 
-    def list_tree(self, path: LocalPath = ()) -> Iterator[tuple[LocalPath, list[Seen] | LocalTrouble]]:
+    def list_tree(
+        self, path: LocalPath = (), skip: Callable[[LocalPath, str], bool] | None = None
+    ) -> Iterator[tuple[LocalPath, list[Seen] | LocalTrouble]]:
         """Every folder at and below `path`, parents before children; others act between two folders."""
         waiting = [path]
         while waiting:
@@ -122,7 +124,8 @@ class SimTree:
             except LocalTrouble as error:
                 yield here, error
                 continue
-            waiting.extend((*here, entry.name) for entry in reversed(seen) if entry.kind is SeenKind.FOLDER)
+            folders = [entry.name for entry in reversed(seen) if entry.kind is SeenKind.FOLDER]
+            waiting.extend((*here, name) for name in folders if skip is None or not skip(here, name))
             yield here, seen
         self._rooted()
 

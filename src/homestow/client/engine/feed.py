@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from homestow.client.engine.leaving import EVERYTHING, Scope, take_out
 from homestow.client.engine.sightings import RESERVED_AT_TOP
 from homestow.client.engine.steps import Held
 from homestow.client.engine.trees import Passed, RemoteItem, Trees
@@ -18,17 +19,21 @@ def remote_item(node: Node) -> RemoteItem:
     )  # fmt: skip
 
 
-def take_nodes(trees: Trees, nodes: Iterable[Node]) -> int:
+def take_nodes(trees: Trees, nodes: Iterable[Node], scope: Scope = EVERYTHING) -> int:
     """Take the latest states of nodes, in the feed's order; how many differed from what was known.
 
     A gone folder takes all with it. News older than what our own actions were answered with is passed over. Links and names
-    that no file may have are passed over too, and remembered with the reason: what was agreed stays (R16, R25).
+    that no file may have are passed over too, and remembered with the reason: what was agreed stays (R16, R25). What is out
+    of the job's `scope` is not kept; see `leaving`.
     """
     news = 0
+    told: dict[int, None] = {}
+    before: dict[int, tuple[int, str] | None] = {}
     for node in nodes:
         if node.id == trees.top:
             continue
         known = trees.there(node.id)
+        told[node.id] = None
         if node.gone:
             trees.set_passed(node.id, None)
             if known is not None:
@@ -38,9 +43,13 @@ def take_nodes(trees: Trees, nodes: Iterable[Node]) -> int:
             passed = passed_over(trees.top, node)
             trees.set_passed(node.id, passed)
             if passed is None and (item := remote_item(node)) != known:
+                before.setdefault(node.id, None if known is None else (known.parent, known.name))
                 trees.keep_earlier(node.id)
                 trees.set_there(node.id, item)
                 news += 1
+    if scope.narrow:
+        take_out(trees, told, before, scope)
+        news -= sum(was is None and trees.there(node) is None for node, was in before.items())
     return news
 
 
@@ -77,7 +86,8 @@ def _unfit(top: int, node: Node) -> str | None:
 
 def held_there(trees: Trees) -> list[Held]:
     """What of the server is passed over, with reasons, where people see it (R16, P9)."""
-    found = ((trees.path_there(passed.parent), passed) for passed in trees.passed.values())
+    held = (passed for passed in trees.passed.values() if passed.code in _REASONS)
+    found = ((trees.path_there(passed.parent), passed) for passed in held)
     return sorted(
         Held((*path, passed.name), passed.code, _REASONS[passed.code]) for path, passed in found if path is not None
     )

@@ -101,6 +101,11 @@ class Matcher:
         """A folder's path as `entry` wants it."""
         return fold("/".join(("", *path, "")))
 
+    @staticmethod
+    def below(above: str, name: str) -> str:
+        """The path of a folder in that one, likewise."""
+        return f"{above}{fold(name)}/"
+
     def entry(self, above: str, name: str, folder: bool) -> bool:
         """Whether an entry of a folder that is not left out itself is left out."""
         plain = _plain(name)
@@ -118,7 +123,7 @@ class Matcher:
         for number, name in enumerate(path):
             if self.entry(above, name, folder or number < last):
                 return True
-            above = f"{above}{fold(name)}/"
+            above = self.below(above, name)
         return False
 
 

@@ -18,6 +18,7 @@ from homestow.client.engine.compare import (
     moved_there,
     way_of_time,
 )
+from homestow.client.engine.leaving import LEFT_OUT, bare_folders, left_in_there, would_be_left_out
 from homestow.client.engine.names import Names, fold
 from homestow.client.engine.rules import Direction, Rules
 from homestow.client.engine.schedule import Schedule, here_side, there_side
@@ -28,6 +29,7 @@ from homestow.client.engine.steps import (
     Forget,
     Held,
     LearnDigest,
+    LeaveOut,
     Plan,
     ReadDigest,
     Rebirth,
@@ -43,7 +45,13 @@ from homestow.client.engine.steps import (
 from homestow.client.engine.trees import Trees
 
 
-def plan(trees: Trees, rules: Rules, leave: Collection[int] = (), held: Collection[int] = ()) -> Plan:
+def plan(
+    trees: Trees,
+    rules: Rules,
+    leave: Collection[int] = (),
+    held: Collection[int] = (),
+    left_in: Collection[int] = (),
+) -> Plan:
     """The next settlements, or else the next actions; empty when nothing is left that may be done now.
 
     Args:
@@ -52,19 +60,24 @@ def plan(trees: Trees, rules: Rules, leave: Collection[int] = (), held: Collecti
         leave: items that wait (R19, R21): nothing is done to them, others go on.
         held: items whose place on disk shows something that is not synced (R16, R25): nothing is done to them nor, on
             disk, to what is below.
+        left_in: folders in which the disk has something that the patterns leave out.
     """
-    return _Planner(trees, rules, leave, held).plan()
+    return _Planner(trees, rules, leave, held, left_in).plan()
 
 
 _READ_ONLY = ("read-only", "You may only read this root on the server; what is new here stays on this computer.")
+_BARE = "It holds only what the job's patterns leave out, so the other side does not get it."
 _ONE_WAY = ("only-here", "This job only brings files down; what is new here stays on this computer.")
 
 
 class _Planner:
     """One planning; see `plan`."""
 
-    def __init__(self, trees: Trees, rules: Rules, leave: Collection[int], held: Collection[int]) -> None:
+    def __init__(
+        self, trees: Trees, rules: Rules, leave: Collection[int], held: Collection[int], left_in: Collection[int]
+    ) -> None:
         self.trees, self.rules = trees, rules
+        self.left_in_here, self.left_in_there = left_in, left_in_there(trees)
         self.both = rules.up and rules.down
         self.leave = set(leave) | self._with_all_below(held)
         self.views = [
@@ -78,6 +91,7 @@ class _Planner:
         self.undecided: set[int] = set()
         self.kept: set[int] = set()
         self.finals: dict[int, Place] = {}
+        self.bare: set[int] = set()
         self.settlements: list[Settlement] = []
         self.held: list[Held] = []
 
@@ -85,6 +99,10 @@ class _Planner:
         """See the module's `plan`."""
         self._place()
         self._undo_circles()
+        if self.rules.filters:
+            items = [view.item for view in self.views]
+            if left := would_be_left_out(self.trees, self.rules.filters.matcher(), items, self._final):
+                return Plan(settlements=tuple(LeaveOut(item) for item in left))
         self._keep()
         for view in self.views:
             if view.item not in self.leave and view.item not in self.orphans:
@@ -98,6 +116,7 @@ class _Planner:
         deleted_there = [view for view in self.dropped_here.values() if view.item not in self.kept]
         if (brake := asks(self.trees, self.rules, deleted_here, deleted_there)) is not None:
             return Plan(held=tuple(self.held), brake=brake)
+        self._find_bare()
         self._tell_what_stays()
         return Plan(actions=(*self.reads, *renames, *self._actions(losers)), held=tuple(self.held))
 
@@ -180,6 +199,9 @@ class _Planner:
         signs = [view for view in self.dropped_here.values() if self._sign_there(view)]
         for view in signs:
             self._keep_all(view, self.trees.all_there, self.dropped_here)
+        # What is left out in a folder is not deleted with it (SC-059, SC-128).
+        self.kept.update(folder for folder in self.left_in_here if folder in self.dropped_there)
+        self.kept.update(folder for folder in self.left_in_there if folder in self.dropped_here)
         dropped = self.dropped_here.keys() | self.dropped_there.keys()
         waiting = [item for item in self.finals if item not in dropped or item in self.kept]
         for item in waiting:
@@ -322,11 +344,26 @@ class _Planner:
         self.settlements.append(Adopt(item, node) if same else Replace(item, node))
         return True
 
+    def _find_bare(self) -> None:
+        """New folders of a side that hold only what is left out stay there alone (SC-059)."""
+        trees = self.trees
+        going = (self.dropped_here.keys() | self.dropped_there.keys()) - self.kept
+        staying = [view.item for view in self.views if view.item not in going]
+        for left_in, look, on_other, path in (
+            (self.left_in_here, trees.here, trees.is_there, trees.path_here),
+            (self.left_in_there, trees.there, trees.is_here, trees.path_there),
+        ):
+            for folder in bare_folders(trees, left_in, staying, look, on_other):
+                self.bare.add(folder)
+                if (where := path(folder)) is not None:
+                    self.held.append(Held(where, LEFT_OUT, _BARE))
+
     def _tell_what_stays(self) -> None:
         """What is new here where nothing may go up stays here, told by its topmost folder (SC-213, SC-215)."""
         if self.rules.up:
             return
         new = {view.item for view in self.views if view.here is not None and view.there is None and view.base is None}
+        new -= self.bare
         code, reason = _ONE_WAY if self.rules.direction is Direction.DOWN else _READ_ONLY
         for view in self.views:
             if view.item in new and view.item not in self.leave and view.here and view.here.parent not in new:
@@ -362,6 +399,8 @@ class _Planner:
     def _act(self, view: View, here_plan: Schedule, there_plan: Schedule, contents: list[Action]) -> None:
         """What one item needs, each side by itself."""
         item, base, here, there = view
+        if item in self.bare:
+            return
         if here is None or there is None:
             if base is not None:
                 # Dropped on one side and not kept: it follows on the other.

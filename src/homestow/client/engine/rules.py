@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from homestow.client.engine.filters import NOTHING, Filters
 from homestow.client.engine.seen import TreeFacts
 
 
@@ -34,12 +35,14 @@ class Rules:
         facts: what the disk does with names and stamps.
         writable: whether we may change the root; when not, the job runs down only (SC-213 to SC-215).
         accept_deletes: the user has answered the brake: delete (R18, SC-193).
+        filters: what is left out on both sides.
     """
 
     direction: Direction = Direction.BOTH
     facts: TreeFacts = PLAIN_DISK
     writable: bool = True
     accept_deletes: bool = False
+    filters: Filters = NOTHING
 
     @property
     def up(self) -> bool:

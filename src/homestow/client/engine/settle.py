@@ -1,8 +1,10 @@
 """Taking a settlement: the trees learn, nothing on disk or server moves. Pure, and the same whenever repeated."""
 
+from homestow.client.engine.leaving import leave_out
 from homestow.client.engine.steps import (
     Adopt,
     Forget,
+    LeaveOut,
     Rebirth,
     Remember,
     Replace,
@@ -18,6 +20,8 @@ def settle(trees: Trees, settlement: Settlement) -> None:
     match settlement:
         case Forget(item):
             trees.set_synced(item, None)
+        case LeaveOut(item):
+            leave_out(trees, item)
         case Rebirth(item) | Split(item):
             _set_apart(trees, item)
         case Adopt(item, node) | Replace(item, node):

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from homestow.client.engine.filters import NOTHING, Matcher
+from homestow.client.engine.leaving import leave_out
 from homestow.client.engine.seen import LocalPath, Seen, SeenKind, Stamp, TreeFacts
 from homestow.client.engine.steps import Held
 from homestow.client.engine.trees import LocalItem, Trees
@@ -46,11 +48,17 @@ class Sightings:
         held_in: names that are not synced, with reasons, by the folder they are in; a folder that could not be listed by
             itself: it was left as it was.
         held_items_in: known items whose name now shows something that is not synced (SC-110, SC-111): left as they were.
+        left_in: how many entries the patterns leave out, with the path of one, by the folder they are in.
+        left_in_place: known items whose place the patterns leave out now: forgotten on both sides.
+        left_away: known items that got a name that the patterns leave out: gone here, and nothing is agreed on them.
     """
 
     updates: dict[int, LocalItem | None] = field(default_factory=dict)
     held_in: list[tuple[int, Held]] = field(default_factory=list)
     held_items_in: list[tuple[int, int]] = field(default_factory=list)
+    left_in: dict[int, tuple[int, LocalPath]] = field(default_factory=dict)
+    left_in_place: list[int] = field(default_factory=list)
+    left_away: list[int] = field(default_factory=list)
 
 
 class Scan:
@@ -60,10 +68,18 @@ class Scan:
         trees: as known before; not changed until `apply`.
         facts: what the disk does.
         folders: the folders to look at, with their paths, known subfolders not included; None: everything.
+        matcher: what is left out: as if it were not there (SC-128).
     """
 
-    def __init__(self, trees: Trees, facts: TreeFacts, folders: Iterable[tuple[int, LocalPath]] | None = None) -> None:
-        self._trees, self._facts = trees, facts
+    def __init__(
+        self,
+        trees: Trees,
+        facts: TreeFacts,
+        folders: Iterable[tuple[int, LocalPath]] | None = None,
+        matcher: Matcher = NOTHING.matcher(),
+    ) -> None:
+        self._trees, self._facts, self._matcher = trees, facts, matcher
+        self._left: set[tuple[bool, int]] = set()
         self._deep = folders is None
         self._todo: list[tuple[int, LocalPath]] = [(trees.top, ())] if folders is None else list(folders)
         self._result = Sightings()
@@ -104,6 +120,8 @@ class Scan:
                     # We put one where the other was no more: whichever is not what the disk shows is missing.
                     self._missing.add(kids[name])
                 kids[name] = item
+        if self._matcher:
+            listing = self._seen(folder, path, listing, kids)
         unknown: list[Seen] = []
         file_kind, folder_kind, deep = SeenKind.FILE, SeenKind.FOLDER, self._deep
         for seen in listing:
@@ -136,6 +154,23 @@ class Scan:
         if unknown:
             self._unknown(folder, path, unknown, kids)
         self._missing.update(kids.values())
+
+    def _seen(self, folder: int, path: LocalPath, listing: list[Seen], kids: dict[str, int]) -> list[Seen]:
+        """The entries that are not left out; what is known of the others is noted."""
+        matcher, result = self._matcher, self._result
+        above = matcher.above(path)
+        seen: list[Seen] = []
+        for entry in listing:
+            name, kind, stamp = entry
+            if not matcher.entry(above, name, kind is SeenKind.FOLDER):
+                seen.append(entry)
+                continue
+            if stamp.inode:
+                self._left.add((kind is SeenKind.FOLDER, stamp.inode))
+            if (known := kids.pop(name, None)) is not None:
+                result.left_in_place.append(known)
+            result.left_in[folder] = (result.left_in.get(folder, (0,))[0] + 1, (*path, name))
+        return seen
 
     def _differs(self, folder: int, path: LocalPath, seen: Seen, item: int) -> None:
         """A known name shows something else than before."""
@@ -253,6 +288,9 @@ class Scan:
     def finish(self) -> Sightings:
         """All that was found. Call once, when `next` gave None."""
         gone = self._gone()
+        if self._left and (left := self._named_away(gone)):
+            gone = [item for item in gone if item not in left]
+            self._result.left_away.extend(left)
         displaced = {entry.occupant for entry in self._files if entry.occupant is not None}
         lost = self._by_inode((*(item for item in gone), *displaced), folders=False)
         for item in displaced:
@@ -292,6 +330,17 @@ class Scan:
                     waiting.append(kid)
         return gone
 
+    def _named_away(self, gone: list[int]) -> set[int]:
+        """What of the missing is found under a name that is left out, with all below."""
+        left: set[int] = set()
+        among = set(gone)
+        for item in gone:
+            mine = self._trees.here(item)
+            if mine is not None and (mine.folder, mine.inode) in self._left and self._facts.stable_inodes:
+                left.add(item)
+                left.update(below for below in self._trees.all_here(item) if below in among)
+        return left
+
     def _claim(self, entry: _Entry, lost: dict[int, int]) -> bool:
         """Whether the entry is a known item; if its inode says so that one moved here, else it may be the path's own."""
         owner = lost.get(entry.seen.stamp.inode)
@@ -329,8 +378,15 @@ class Scan:
     def apply(self, found: Sightings) -> None:
         """Make the trees show what was found."""
         self._trees.next_new = self._next_new
+        trees = self._trees
         for item, mine in found.updates.items():
-            self._trees.set_here(item, mine)
+            trees.set_here(item, mine)
+        for item in found.left_away:
+            trees.set_here(item, None)
+            if item in trees.synced:
+                trees.set_synced(item, None)
+        for item in found.left_in_place:
+            leave_out(trees, item)
 
 
 def stamp_of_folder(inode: int) -> Stamp:

@@ -83,7 +83,14 @@ class TakeTheirs(NamedTuple):
     item: int
 
 
-Settlement = Forget | Rebirth | Split | Adopt | Replace | Remember | TakeTheirs
+@_of_its_kind
+class LeaveOut(NamedTuple):
+    """The item would be where the patterns leave everything out: forgotten on both sides, it stays on both (SC-129)."""
+
+    item: int
+
+
+Settlement = Forget | Rebirth | Split | Adopt | Replace | Remember | TakeTheirs | LeaveOut
 
 # --- reading: what has to be known before deciding ---------------------------------------------------------------------
 

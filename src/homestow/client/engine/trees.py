@@ -341,6 +341,12 @@ class Trees:
             self.earlier[node] = self.remote[node]
             self._dirty_earlier.add(node)
 
+    def forget_earlier(self, node: int) -> None:
+        """What the disk got of a node is of no interest any more."""
+        if node in self.earlier:
+            del self.earlier[node]
+            self._dirty_earlier.add(node)
+
     def drop_earlier(self) -> None:
         """What the disk got is known for all nodes."""
         self._dirty_earlier.update(self.earlier)

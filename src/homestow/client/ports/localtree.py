@@ -5,7 +5,7 @@ directory handles and never follow a symlink (S04, S05, R25). Temporary data liv
 filesystem, never at a visible name (R20), under names that do not derive from the final name (SC-121).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from homestow.client.engine.seen import LocalPath, Seen, SeenKind, Stamp, TreeFacts
@@ -111,11 +111,14 @@ class LocalTree(Protocol):
             LocalTrouble: unreadable, or no folder any more; never read as empty (R17).
         """
 
-    def list_tree(self, path: LocalPath = ()) -> Iterator[tuple[LocalPath, list[Seen] | LocalTrouble]]:
+    def list_tree(
+        self, path: LocalPath = (), skip: Callable[[LocalPath, str], bool] | None = None
+    ) -> Iterator[tuple[LocalPath, list[Seen] | LocalTrouble]]:
         """Every folder at and below `path`, parents before children, each as `list_folder` would give it.
 
         A folder that cannot be read comes as its trouble and others go on (R17); only the root's loss is raised
-        (`RootMissing`, R18), also at the very end when the root went away meanwhile.
+        (`RootMissing`, R18), also at the very end when the root went away meanwhile. Folders that `skip` names, by the
+        path of the folder they are in and their name, are shown there but not gone into.
         """
 
     def look(self, path: LocalPath) -> Seen | None:

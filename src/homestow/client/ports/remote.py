@@ -15,7 +15,10 @@ from homestow.values.nodes import Node
 
 
 class RemoteRoot(NamedTuple):
-    """The root a job keeps in step; `top` is its top folder's node, `change` its newest change number."""
+    """The root a job keeps in step; `top` is its top folder's node, `change` its newest change number.
+
+    `part`: the top is a folder of the root, the job's, not all of it.
+    """
 
     id: RootId
     name: str
@@ -23,6 +26,7 @@ class RemoteRoot(NamedTuple):
     writable: bool
     epoch: str
     change: int
+    part: bool = False
 
 
 class Limits(NamedTuple):

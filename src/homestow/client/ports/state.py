@@ -111,5 +111,11 @@ class State(Protocol):
     def accept_deletes(self, accepted: bool) -> None:
         """Remember the answer, or that it is used up."""
 
+    def filters(self) -> str:
+        """Digest of the patterns that the trees were made with; "" when nothing was left out, and in a new life."""
+
+    def put_filters(self, digest: str) -> None:
+        """Remember it."""
+
     def close(self) -> None:
         """Let go of the store."""

@@ -6,6 +6,8 @@ All decisions are the engine's; here is the order of things, and what is done wh
 from collections.abc import Callable, Iterable
 
 from homestow.client.engine.feed import drop_there, held_there
+from homestow.client.engine.filters import NOTHING, Filters
+from homestow.client.engine.leaving import told_there
 from homestow.client.engine.planner import plan
 from homestow.client.engine.rules import Direction, Rules
 from homestow.client.engine.settle import settle
@@ -15,7 +17,11 @@ from homestow.client.engine.steps import (
     DownloadContent,
     DownloadNew,
     Held,
+    MoveLocal,
+    MoveRemote,
     Plan,
+    Rebirth,
+    RenameToConflict,
     Split,
     UploadContent,
     UploadNew,
@@ -64,6 +70,7 @@ class Cycle:
         stop: asked between steps and inside transfers; once true, everything ends soon.
         fingerprints: beside a `remote` that tells contents apart by MD5.
         told: hears what was done.
+        filters: what is left out on both sides.
     """
 
     def __init__(
@@ -83,13 +90,15 @@ class Cycle:
         stop: Callable[[], bool] = _never,
         fingerprints: Fingerprints | None = None,
         told: Told = nobody,
+        filters: Filters = NOTHING,
     ) -> None:
         self.progress = progress or Progress(clock)
         saved = state.load()
         trees = _trees_of(saved)
         self._work = Work(
-            tree, remote, state, trees, clock, chance, workers, device, self.progress, stop, fingerprints, told
-        )
+            tree, remote, state, trees, clock, chance, workers, device, self.progress, stop, fingerprints, told,
+            filters.matcher(),
+        )  # fmt: skip
         self._looking = Looking(self._work)
         self._news = News(self._work, saved.life, saved.cursor, self._looking.forget)
         self._executor = Executor(self._work, self._news.take, lambda: self._news.cursor)
@@ -224,6 +233,7 @@ class Cycle:
         work.tree.check_root()
         self._news.meet()
         self._news.take()
+        self._news.look_for_left_out()
         self._drop_stale_uploads()
         self._drop_stale_downloads()
         work.check_stop()
@@ -246,6 +256,7 @@ class Cycle:
             before = work.taken
             self._executor.run(chosen.actions)
             self._refresh()
+            self._look_for_left_out(chosen.actions)
             if work.taken == before:
                 break
         work.remember()
@@ -267,18 +278,20 @@ class Cycle:
     def _rules(self) -> Rules:
         writable = self._news.root is None or self._news.root.writable
         accepted = self._accept_deletes or self._work.state.deletes_accepted()
-        return Rules(self._direction, self._work.tree.facts, writable, accepted)
+        return Rules(self._direction, self._work.tree.facts, writable, accepted, self._work.matcher.filters)
 
     def _plan(self) -> Plan:
         """The next actions, with all settlements before them taken."""
         work, rules = self._work, self._rules()
         leave = work.waiting() | self._hot()
         for _ in range(ROUNDS):
-            chosen = plan(work.trees, rules, leave, self._looking.held_items())
+            chosen = plan(work.trees, rules, leave, self._looking.held_items(), self._looking.left_in())
             if not chosen.settlements:
                 self._plan_held = chosen.held
                 return chosen
             for settlement in chosen.settlements:
+                if isinstance(settlement, Rebirth):
+                    self._looking.follow(settlement.item, work.trees.next_new)
                 settle(work.trees, settlement)
                 if isinstance(settlement, Split):
                     work.settled(settlement.item)
@@ -297,7 +310,7 @@ class Cycle:
         self.progress.expect(files, size)
 
     def _problems(self) -> list[Held]:
-        held = (*self._plan_held, *held_there(self._work.trees))
+        held = (*self._plan_held, *held_there(self._work.trees), *told_there(self._work.trees))
         return [*self._looking.problems(), *held, *self._work.problems()]
 
     def _forget_acceptance(self) -> None:
@@ -326,6 +339,13 @@ class Cycle:
             self._looking.look_at(folders)
         self._news.recognise_own()
         self._news.recognise_placed()
+
+    def _look_for_left_out(self, taken: Iterable[Action]) -> None:
+        """Folders that got other names may have brought something into sight, or out of it."""
+        work = self._work
+        if work.matcher.by_path and any(isinstance(step, MoveLocal | MoveRemote | RenameToConflict) for step in taken):
+            self._news.look_for_left_out()
+            self._looking.look(None)
 
     def _hot(self) -> set[int]:
         """Files that changed so short a time ago that they may still be written (R19)."""

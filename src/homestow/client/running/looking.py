@@ -1,9 +1,13 @@
 """Looking at the disk: everything or the folders that hints name, and keeping the book of what is not synced."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Any
 
+from homestow.client.engine.filters import Matcher
+from homestow.client.engine.leaving import told_here
 from homestow.client.engine.sightings import Scan, Sightings
 from homestow.client.engine.steps import Held
+from homestow.client.engine.trees import LocalItem
 from homestow.client.ports.localtree import LocalPath, LocalTree, LocalTrouble, Seen, SeenKind
 from homestow.client.ports.watcher import Hints
 from homestow.client.running.work import Work
@@ -21,28 +25,42 @@ class Looking:
         self._work = work
         self._held: dict[int, list[Held]] = {}
         self._held_items: dict[int, set[int]] = {}
+        self._left: dict[int, tuple[int, LocalPath]] = {}
         self._scanned = False
 
     def forget(self) -> None:
         """Items have other ids from now on: everything is looked at next."""
         self._held.clear()
         self._held_items.clear()
+        self._left.clear()
         self._scanned = False
 
     def keep(self) -> None:
         """The trees will be read anew: what is kept here goes by the ids that are known then."""
         trees = self._work.trees
-        for folder in [folder for folder in self._held.keys() | self._held_items.keys() if folder < 0]:
-            # The folder reached the server meanwhile, or is no more.
-            held, items = self._held.pop(folder, []), self._held_items.pop(folder, set())
-            if trees.is_here(now := trees.now(folder)):
-                self._held.setdefault(now, held)
-                self._held_items.setdefault(now, items)
+        books: tuple[dict[int, Any], ...] = (self._held, self._held_items, self._left)
+        for book in books:
+            for folder in [folder for folder in book if folder < 0]:
+                # The folder reached the server meanwhile, or is no more.
+                noted = book.pop(folder)
+                if trees.is_here(now := trees.now(folder)):
+                    book.setdefault(now, noted)
+
+    def follow(self, old: int, new: int) -> None:
+        """A folder has another id from now on."""
+        books: tuple[dict[int, Any], ...] = (self._held, self._held_items, self._left)
+        for book in books:
+            if old in book:
+                book[new] = book.pop(old)
+
+    def left_in(self) -> set[int]:
+        """Folders in which something is left out."""
+        return {self._work.trees.now(folder) for folder in self._left}
 
     def look(self, hints: Hints | None) -> None:
         """Look at the folders that hints name; at everything without hints or before everything was looked at once."""
         folders = self._hinted(hints)
-        self._scan(folders)
+        moved = self._scan(folders)
         if folders is None:
             return
         looked = set(folders)
@@ -50,9 +68,12 @@ class Looking:
             # What hints tell of below a folder that was moved can be found only once it is known where that is.
             folders = [each for each in self._hinted(hints) or () if each not in looked]
             if not folders:
-                return
+                break
             looked.update(folders)
-            self._scan(folders)
+            moved = self._scan(folders) or moved
+        if moved and self._work.matcher.by_path:
+            # What is left out below may be other things by now.
+            self._scan(None)
 
     def look_at(self, folders: Iterable[int]) -> None:
         """Look at these folders again."""
@@ -67,7 +88,11 @@ class Looking:
         """What is not synced, with reasons, by folder."""
         trees = self._work.trees
         live = [folder for folder in sorted(self._held) if folder == trees.top or trees.is_here(trees.now(folder))]
-        return [held for folder in live for held in self._held[folder]]
+        held = [held for folder in live for held in self._held[folder]]
+        left = [self._left[folder] for folder in self._left if folder == trees.top or trees.is_here(trees.now(folder))]
+        if left:
+            held.append(told_here(sum(count for count, _ in left), min(path for _, path in left)))
+        return held
 
     def _hinted(self, hints: Hints | None) -> list[tuple[int, LocalPath]] | None:
         """The folders to look at; None for all."""
@@ -75,6 +100,8 @@ class Looking:
             return None
         found: dict[int, LocalPath] = {}
         for path in hints.folders:
+            if self._work.matcher.path(path, folder=True):
+                continue
             # A folder that is not known yet is found by looking at the nearest known one above it.
             item, known = self._nearest(path)
             found[item] = known
@@ -139,13 +166,13 @@ class Looking:
             found[folder] = path
         return list(found.items())
 
-    def _scan(self, folders: list[tuple[int, LocalPath]] | None) -> None:
-        """Look at the disk and take what is found into the local tree."""
+    def _scan(self, folders: list[tuple[int, LocalPath]] | None) -> bool:
+        """Look at the disk and take what is found into the local tree; whether a known folder is at another place."""
         work = self._work
         if folders is not None:
             folders = self._where_known(folders)
-        scan = Scan(work.trees, work.tree.facts, folders)
-        listings = _Listings(work.tree, deep=folders is None)
+        scan = Scan(work.trees, work.tree.facts, folders, work.matcher)
+        listings = _Listings(work.tree, work.matcher, deep=folders is None)
         looked: list[int] = []
         entries = 0
         while (upcoming := scan.next()) is not None:
@@ -165,20 +192,32 @@ class Looking:
                     work.check_stop()
         listings.close()
         found = scan.finish()
+        moved = any(map(self._moved, found.updates.items())) if work.matcher.by_path else False
         scan.apply(found)
         self._work.progress.looked(entries)
         self._note(found, looked, everything=folders is None)
+        return moved
+
+    def _moved(self, update: tuple[int, LocalItem | None]) -> bool:
+        item, mine = update
+        old = self._work.trees.here(item)
+        return (
+            old is not None and mine is not None and mine.folder and (old.parent, old.name) != (mine.parent, mine.name)
+        )
 
     def _note(self, found: Sightings, looked: list[int], everything: bool) -> None:
         """Keep what is held, by the folder it was seen in."""
         if everything:
             self._held.clear()
             self._held_items.clear()
+            self._left.clear()
             self._scanned = True
         self.keep()
         for folder in looked:
             self._held.pop(folder, None)
             self._held_items.pop(folder, None)
+            self._left.pop(folder, None)
+        self._left.update(found.left_in)
         for folder, one in found.held_in:
             self._held.setdefault(folder, []).append(one)
         for folder, item in found.held_items_in:
@@ -188,9 +227,13 @@ class Looking:
 class _Listings:
     """Listings by path: a full scan walks the tree in one go, which is faster; single folders are listed one by one."""
 
-    def __init__(self, tree: LocalTree, deep: bool) -> None:
+    def __init__(self, tree: LocalTree, matcher: Matcher, deep: bool) -> None:
         self._tree = tree
-        self._walk = tree.list_tree() if deep else None
+        self._walk: Iterator[tuple[LocalPath, list[Seen] | LocalTrouble]] | None = None
+        if deep and matcher:
+            self._walk = tree.list_tree((), lambda path, name: matcher.entry(matcher.above(path), name, folder=True))
+        elif deep:
+            self._walk = tree.list_tree()
         self._met: dict[LocalPath, list[Seen] | LocalTrouble] = {}
 
     def of(self, path: LocalPath) -> list[Seen] | LocalTrouble:

@@ -1,9 +1,10 @@
 """What the server tells: which life of its store it is in, what changed, and what of it was our own doing."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
 from homestow.client.engine.earlier import agree_as_brought, unread
 from homestow.client.engine.feed import drop_there, missing_there, take_nodes
+from homestow.client.engine.leaving import Scope, back_in_sight, review, unlisted
 from homestow.client.engine.settle import settle
 from homestow.client.engine.steps import Replace
 from homestow.client.engine.trees import Passed, Trees
@@ -14,9 +15,12 @@ from homestow.client.running.progress import Doing
 from homestow.client.running.reading import digest_of
 from homestow.client.running.work import Work
 from homestow.values.changes import Cursor, parse_cursor
-from homestow.values.errors import BadName, BadRequest, CloudError, CursorGone, NotFound
+from homestow.values.errors import BadName, BadRequest, CloudError, CursorGone, NotFound, WrongKind
 from homestow.values.ids import NodeId
 from homestow.values.nodes import Node
+
+MOST_LISTED = 20
+"""Of more folders than these that come into sight at once, everything is listed."""
 
 
 class News:
@@ -34,6 +38,7 @@ class News:
         self._new_life = new_life
         self.root: RemoteRoot | None = None
         self._refused: set[int] = set()
+        self._reviewed = False
 
     def woke(self, life: Life | None, cursor: str | None) -> bool:
         """The state was read again: whether it is what we know. It is another one when the old could not be read (R24)."""
@@ -56,12 +61,28 @@ class News:
         return True
 
     def meet(self) -> None:
-        """Make sure that it is the root and the life of the store that our trees are about (R23)."""
+        """Make sure that it is the root and the life of the store that our trees are about (R23), and seen as they are."""
         root = self._work.remote.root()
         self.root = root
         life = Life(root.epoch, root.id, root.top)
         if life != self._life:
             self._begin_life(life)
+        if not self._reviewed:
+            self._review()
+
+    @property
+    def _scope(self) -> Scope:
+        return Scope(self._work.matcher, self.root is not None and self.root.part)
+
+    def _review(self) -> None:
+        """If the trees were made with other patterns, make them anew: nothing is deleted for it (SC-129, SC-130)."""
+        work, matcher = self._work, self._work.matcher
+        digest = matcher.filters.digest
+        if work.state.filters() != digest:
+            review(work.trees, matcher)
+            self._list_anew()
+            work.state.put_filters(digest)
+        self._reviewed = True
 
     def _begin_life(self, life: Life) -> None:
         """A first run, a restored server or another root: nothing is agreed, all is merged by union (R23, R24)."""
@@ -78,6 +99,7 @@ class News:
         work.forget_failures()
         self._new_life()
         self._life, self.cursor = life, None
+        self._reviewed = False
         work.state.begin_life(life, trees.drain())
 
     def take(self) -> int:
@@ -88,7 +110,7 @@ class News:
         try:
             while True:
                 feed = work.remote.changes(self.cursor, 0)
-                news += take_nodes(work.trees, self._told(feed.nodes))
+                news += self._bring(self._told(feed.nodes))
                 if feed.cursor != self.cursor:
                     self.cursor = feed.cursor
                     work.state.save(work.trees.drain(), feed.cursor)
@@ -117,26 +139,61 @@ class News:
             self.cursor = str(Cursor(cursor.epoch, number))
             self._work.state.save(self._work.trees.drain(), self.cursor)
 
-    def _told(self, nodes: Iterable[Node]) -> Iterable[Node]:
-        for node in nodes:
-            if node.id == self._work.trees.top and node.gone:
-                raise NotFound("The root was deleted on the server.")
-            yield node
+    def _told(self, nodes: Sequence[Node]) -> Sequence[Node]:
+        if any(node.id == self._work.trees.top and node.gone for node in nodes):
+            raise NotFound("The root was deleted on the server.")
+        if self._scope.part and any(node.gone for node in nodes):
+            self._still_there()
+        return nodes
+
+    def _still_there(self) -> None:
+        """What is gone says something only while the folder that the job is about is there.
+
+        Raises:
+            CloudError: it is not ours to see any more, or of another life.
+        """
+        root = self._work.remote.root()
+        if Life(root.epoch, root.id, root.top) != self._life:
+            raise CursorGone("The server was restored meanwhile.")
+
+    def _bring(self, nodes: Sequence[Node]) -> int:
+        """Take nodes, and what folders hold that come into sight with them; how much was new."""
+        folders = unlisted(self._work.trees, nodes, self._scope)
+        listed: list[Node] = []
+        if len(folders) > MOST_LISTED:
+            listed = self._listing(None)[0]
+        else:
+            for folder in folders:
+                try:
+                    listed += self._listing(NodeId(folder))[0]
+                except (NotFound, WrongKind):
+                    pass  # it is no more, as the feed will tell
+        return take_nodes(self._work.trees, [*nodes, *listed], self._scope)
+
+    def _listing(self, under: NodeId | None) -> tuple[list[Node], str]:
+        """Everything there, or in one folder, with the cursor from which the feed goes on."""
+        work = self._work
+        part = work.remote.tree(under=under)
+        listed, cursor = list(part.nodes), part.cursor
+        while part.next is not None:
+            work.check_stop()
+            part = work.remote.tree(part.next, cursor, under)
+            listed.extend(part.nodes)
+        return listed, cursor
+
+    def look_for_left_out(self) -> None:
+        """Folders may have other names: take what was left out for the old ones, if there is any."""
+        for node in back_in_sight(self._work.trees, self._work.matcher):
+            if self.is_gone(node):
+                self._work.trees.set_passed(node, None)
 
     def _list_anew(self) -> int:
         """Take the whole tree; what is not in it is asked for by id before it counts as gone (R17, SC-169)."""
         work = self._work
         self._work.progress.at(Doing.LISTING)
-        listed: list[Node] = []
         self._refused.clear()
-        part = work.remote.tree()
-        cursor = part.cursor
-        listed.extend(part.nodes)
-        while part.next is not None:
-            work.check_stop()
-            part = work.remote.tree(part.next, cursor)
-            listed.extend(part.nodes)
-        news = take_nodes(work.trees, listed)
+        listed, cursor = self._listing(None)
+        news = take_nodes(work.trees, listed, self._scope)
         told: set[int] = {node.id for node in listed}
         for node in work.trees.passed.keys() - told - self._refused:
             work.trees.set_passed(node, None)
@@ -159,12 +216,12 @@ class News:
         try:
             node = self._work.remote.node(NodeId(item))
         except NotFound:
-            root = self._work.remote.root()
-            if Life(root.epoch, root.id, root.top) != self._life:
-                raise CursorGone("The server was restored meanwhile.") from None
+            self._still_there()
             return True
         if not node.gone:
-            take_nodes(self._work.trees, [node])
+            self._bring([node])
+        elif self._scope.part:
+            self._still_there()
         return node.gone
 
     def recognise_own(self) -> None:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
+from homestow.client.engine.leaving import LEFT_OUT
 from homestow.client.engine.steps import Brake, Held
 
-LISTED_ONLY = frozenset({"link", "only-here"})
-"""Reasons that are told but do not count as items left: links are not synced (R25), and what is new on the following side of
-a one-way job stays there as the job wants it."""
+LISTED_ONLY = frozenset({"link", "only-here", LEFT_OUT})
+"""Reasons that are told but do not count as items left: links are not synced (R25), what is new on the following side of a
+one-way job stays there as the job wants it, and so does what its patterns leave out."""
 
 
 def counts_as_left(held: Held) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
 from homestow.client.engine.feed import remote_item
+from homestow.client.engine.filters import NOTHING, Matcher
 from homestow.client.engine.steps import Held
 from homestow.client.engine.trees import LocalItem, RemoteItem, Trees, agreed
 from homestow.client.ports.clock import Chance, Clock, Workers
@@ -92,6 +93,8 @@ class Work:
     """Where the server tells contents apart by MD5."""
     hear: Told = nobody
     """Hears what was done."""
+    matcher: Matcher = field(default_factory=NOTHING.matcher)
+    """What is left out on both sides."""
     counts: Counts = field(default_factory=Counts)
     look_again: set[int] = field(default_factory=set)
     """Folders whose disk state is not as the trees say."""
