@@ -18,7 +18,7 @@ from homestow.client.ports.localtree import LocalTree, RootMissing
 from homestow.client.ports.remote import Remote
 from homestow.client.ports.watcher import Watcher
 from homestow.client.running.cycle import Cycle
-from homestow.client.running.daemon import Job, Stop
+from homestow.client.running.daemon import Job, Stop, let_memory_go
 from homestow.client.running.deeds import Told, nobody
 from homestow.client.running.jobs import Hooks, Surroundings
 from homestow.client.running.outcome import Outcome
@@ -59,6 +59,10 @@ def open_job(
     # A tree of 100,000 files is a million small values that live as long as the job: looking through them for circles
     # again and again costs more than everything else a pass without changes does.
     gc.set_threshold(200_000, 20, 100)
+    if continuous:
+        # What is loaded in the middle of much work would lie between it, and keep that memory from being given back.
+        import concurrent.futures.thread  # noqa: F401
+        import ctypes  # noqa: F401
     root = RootId(settings.bind or 1) if settings.is_netdrive else root_id(settings)
     tree = DiskTree(settings.folder, PRIVATE_NAME)
     state_file = _state_file(settings, root)
@@ -79,7 +83,7 @@ def open_job(
         cycle = Cycle(
             tree, remote, state, clock, chance, workers, device=settings.device, direction=settings.direction,
             settle_s=SETTLE_S if continuous else 0.0, accept_deletes=settings.accept_deletes, stop=stop, fingerprints=names,
-            told=told, progress=progress,
+            told=told, progress=progress, filters=settings.filters,
         )  # fmt: skip
     except BaseException:
         tree.close()
@@ -96,7 +100,12 @@ def open_job(
         let_go()
         tree.close()
 
-    return Job(cycle, remote, follower, watch, clock, chance, stop, close)
+    def rest() -> None:
+        # Threads hold memory of their own; they begin again with the next work.
+        workers.close()
+        let_memory_go()
+
+    return Job(cycle, remote, follower, watch, clock, chance, stop, close, rest)
 
 
 _Sights = tuple[Remote, Remote | None, Fingerprints | None, Callable[[], None]]
@@ -237,6 +246,7 @@ class Running:
         from homestow.client.adapters.accounts_api import ApiAccounts
         from homestow.client.adapters.clock_system import SystemChance, SystemClock
         from homestow.client.adapters.history_sqlite import SqliteHistory
+        from homestow.client.adapters.job_file import FileJobs
         from homestow.client.adapters.job_notes import FileNotes
         from homestow.client.adapters.logins import Logins
         from homestow.client.adapters.settings_file import FileSettings
@@ -260,7 +270,7 @@ class Running:
                     self._open, self._notes, clock, chance, service.publisher.changed, service.publisher.stirred,
                     service.publisher.record, plan.heard,
                 ),
-                None,
+                None if plan.jobs_file is None else FileJobs(plan.jobs_file),
                 self._logins,
                 self._history,
                 FileSettings(plan.client / "settings.json"),

@@ -5,27 +5,6 @@ from pathlib import PurePath
 
 from homestow.wire.control import JobConfig
 
-_SCHEMES = ("http://", "https://", "netdrive://", "netdrives://")
-
-
-def cut(directory: str) -> str:
-    """A folder's path without slashes at its end."""
-    return directory.rstrip("/\\") or directory[:1]
-
-
-def wrong(config: JobConfig) -> str:
-    """What is wrong with a job by itself, in a sentence; "" nothing."""
-    name = config.id or config.label or config.directory
-    if not config.server.startswith(_SCHEMES) or not config.server.partition("://")[2]:
-        return f"The job {name!r} needs the address of its server, such as https://home.example:5000."
-    if not config.directory:
-        return f"The job {name!r} needs a folder on this computer."
-    if not PurePath(config.directory).is_absolute():
-        return f"The folder {config.directory!r} of the job {name!r} has to be written in full, beginning with a slash."
-    if "\0" in config.directory:
-        return f"The folder of the job {name!r} has a name that no folder can have."
-    return ""
-
 
 def against(config: JobConfig, real: str, taken: Iterable[tuple[JobConfig, str]]) -> str:
     """Why a folder cannot be kept by this job beside others, in a sentence; "" nothing.

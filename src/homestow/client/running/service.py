@@ -22,7 +22,7 @@ from homestow.client.running.progress import Snapshot
 from homestow.client.running.publishing import Listener, Publisher, event
 from homestow.client.running.showing import all_progress, general_of, job_now, seen
 from homestow.values.errors import BadRequest, BadSettings, CloudError, NotFound
-from homestow.wire import control
+from homestow.wire import control, job_file
 
 _log = logging.getLogger(__name__)
 
@@ -342,10 +342,10 @@ class Service:
 
     def _put(self, book: JobBook, config: control.JobConfig, *, new: bool) -> control.JobNow:
         with self._changing:
-            config = control_replace(config, server=config.server.rstrip("/"), directory=overlaps.cut(config.directory))
+            config = control_replace(config, server=config.server.rstrip("/"), directory=job_file.cut(config.directory))
             if new:
                 config = control_replace(config, id=self._new_id(book, config))
-            wrong = overlaps.wrong(config)
+            wrong = job_file.wrong(config)
             if not wrong and config.active:
                 with self._lock:
                     others = [task.config for task in self._tasks if task.id != config.id and task.config.active]
