@@ -15,8 +15,6 @@ from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QLabel,
-    QProgressBar,
-    QPushButton,
     QScrollArea,
     QStackedWidget,
     QVBoxLayout,
@@ -25,6 +23,7 @@ from PySide6.QtWidgets import (
 
 from homestow.client.apps.qt.forms import label
 from homestow.client.apps.qt.model import Failed, Model, Then
+from homestow.client.apps.qt.widgets import Bar, Button, plain
 from homestow.client.apps.qt.wizard_options import OptionsStep, SummaryStep
 from homestow.client.apps.qt.wizard_places import FolderStep, WorkspaceStep
 from homestow.client.apps.qt.wizard_server import LoginStep, ServerStep
@@ -94,26 +93,16 @@ class Wizard(QDialog):
         for step in self.steps:
             self.stack.addWidget(_scrolled(step))
             step.ready_changed.connect(self._refresh)
-        self._waiting = QProgressBar()
-        self._waiting.setRange(0, 0)
-        self._waiting.setTextVisible(False)
-        self._waiting.setFixedHeight(4)
+        self._waiting = Bar()
+        self._waiting.fill(None)
         self._waiting.setAccessibleName(texts("wizard.busy"))
         kept = self._waiting.sizePolicy()
         kept.setRetainSizeWhenHidden(True)
         self._waiting.setSizePolicy(kept)
-        self.back = QPushButton(texts("button.back"))
-        self.next = QPushButton(texts("button.next"))
-        self.cancel = QPushButton(texts("button.cancel"))
-        for button in (self.back, self.next, self.cancel):
-            button.setAccessibleName(button.text().replace("&", ""))
-        self.back.setAutoDefault(False)
-        self.cancel.setAutoDefault(False)
+        self.back = Button(texts("button.back"), press=self._go_back)
+        self.next = Button(texts("button.next"), "primary", press=self._go_on)
+        self.cancel = Button(texts("button.cancel"), press=self.reject)
         self.next.setDefault(True)
-        self.next.setProperty("role", "primary")
-        self.back.clicked.connect(self._go_back)
-        self.next.clicked.connect(self._go_on)
-        self.cancel.clicked.connect(self.reject)
         QShortcut(QKeySequence(QKeySequence.StandardKey.Back), self, self._go_back)
         foot = QHBoxLayout()
         foot.addWidget(self.cancel)
@@ -147,7 +136,7 @@ class Wizard(QDialog):
         self._about.setVisible(bool(step.about))
         last = index == len(self.steps) - 1
         self.next.setText(self.texts("wizard.begin" if last else "button.next"))
-        self.next.setAccessibleName(self.next.text().replace("&", ""))
+        self.next.setAccessibleName(plain(self.next.text()))
         self.setAccessibleName(f"{self.windowTitle()}: {step.title}")
         step.arrive()
         self._refresh()
@@ -210,6 +199,7 @@ def _scrolled(step: Step) -> QScrollArea:
     area.setFrameShape(QFrame.Shape.NoFrame)
     area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    step.setObjectName("scrolled")
     area.setWidget(step)
     follows = _Follows(area)
     children = cast("list[QWidget]", step.findChildren(QWidget))

@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import PurePath
-from typing import Final, get_args
+from typing import Final, cast, get_args
 
 from PySide6.QtCore import QTime
 from PySide6.QtWidgets import (
-    QComboBox,
     QFormLayout,
     QLabel,
     QLineEdit,
@@ -17,6 +16,7 @@ from PySide6.QtWidgets import (
 )
 
 from homestow.client.apps.qt.forms import Complaint, card, label, named, told
+from homestow.client.apps.qt.widgets import Choice
 from homestow.client.apps.qt.wizard_steps import Step, Way
 from homestow.client.apps.texts import Texts
 from homestow.wire.control import AddJob, DirectionText, FrequencyText, Refused, SolveText, StartTime
@@ -31,13 +31,9 @@ _EXPLAINED: Final = {
 }
 
 
-def choice(texts: Texts, family: str, values: Sequence[str], name: str) -> QComboBox:
+def choice(texts: Texts, family: str, values: Sequence[str], name: str) -> Choice:
     """A box to choose one value of a family of texts."""
-    box = QComboBox()
-    for value in values:
-        box.addItem(texts(f"{family}.{value}"), value)
-    named(box, name)
-    return box
+    return Choice(name, [(value, texts(f"{family}.{value}")) for value in values])
 
 
 class OptionsStep(Step):
@@ -99,7 +95,7 @@ class OptionsStep(Step):
         place = (draft.url, draft.workspace_name)
         if self._for != place:
             self._for = place
-            self.direction.setCurrentIndex(self.direction.findData("down" if read_only else "bi"))
+            self.direction.take("down" if read_only else "bi")
         self.direction.setEnabled(not read_only)
         self._explain()
 
@@ -107,10 +103,10 @@ class OptionsStep(Step):
         """Of `Step`."""
         draft = self.way.draft
         draft.label = self.name.text().strip()
-        draft.direction = self.direction.currentData()
-        draft.frequency = self.frequency.currentData()
+        draft.direction = cast("DirectionText", self.direction.value)
+        draft.frequency = cast("FrequencyText", self.frequency.value)
         draft.start = StartTime(h=self.time.time().hour(), m=self.time.time().minute())
-        draft.solve = self.solve.currentData()
+        draft.solve = cast("SolveText", self.solve.value)
         lines = (line.strip() for line in self.excludes.toPlainText().splitlines())
         draft.excludes = tuple(line for line in lines if line)
         on()
@@ -120,9 +116,9 @@ class OptionsStep(Step):
         if draft.workspace is not None and draft.workspace.rights == "read":
             self.direction_about.setText(texts("wizard.direction-read"))
         else:
-            self.direction_about.setText(texts(_EXPLAINED[self.direction.currentData()]))
-        self.frequency_about.setText(texts(_EXPLAINED[self.frequency.currentData()]))
-        self.time.setVisible(self.frequency.currentData() == "time")
+            self.direction_about.setText(texts(_EXPLAINED[self.direction.value]))
+        self.frequency_about.setText(texts(_EXPLAINED[self.frequency.value]))
+        self.time.setVisible(self.frequency.value == "time")
 
 
 class SummaryStep(Step):

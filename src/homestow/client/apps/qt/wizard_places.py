@@ -11,7 +11,6 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QListWidget,
     QListWidgetItem,
-    QPushButton,
     QTreeWidget,
     QTreeWidgetItem,
     QVBoxLayout,
@@ -19,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from homestow.client.apps.qt.forms import Complaint, card, label, named, told
+from homestow.client.apps.qt.widgets import Button
 from homestow.client.apps.qt.wizard_steps import Step, Way
 from homestow.wire.control import CheckFolder, FolderSeen, ListFolders, MakeFolder, Refused
 
@@ -43,17 +43,14 @@ class WorkspaceStep(Step):
         self.name = QLineEdit()
         self.name.setPlaceholderText(texts("wizard.new-folder-name"))
         named(self.name, texts("wizard.new-folder-name"))
-        self.make = QPushButton(texts("wizard.make-folder"))
-        self.make.setAutoDefault(False)
+        self.make = Button(texts("wizard.make-folder"), press=self._make)
         self.make.setEnabled(False)
-        named(self.make, texts("wizard.make-folder"))
         self._build()
         self.spaces.currentRowChanged.connect(self._chose_space)
         self.tree.itemExpanded.connect(self._fetch)
         self.tree.currentItemChanged.connect(self.ready_changed)
         self.name.textChanged.connect(lambda text: self.make.setEnabled(bool(text.strip())))
         self.name.returnPressed.connect(self._make)
-        self.make.clicked.connect(self._make)
         self._shown: tuple[str, str] = ("", "")
 
     def _build(self) -> None:
@@ -217,9 +214,7 @@ class FolderStep(Step):
         texts = self.texts
         self.path = QLineEdit()
         named(self.path, texts("wizard.folder"))
-        self.browse = QPushButton(texts("wizard.browse"))
-        self.browse.setAutoDefault(False)
-        named(self.browse, texts("wizard.browse"))
+        self.browse = Button(texts("wizard.browse"), press=self._browse)
         self.wrong = Complaint(self.path)
         above = label(texts("wizard.folder"), "heading")
         above.setBuddy(self.path)
@@ -245,7 +240,6 @@ class FolderStep(Step):
         self._seen: dict[str, FolderSeen] = {}
         self._proposed = ""
         self.path.textChanged.connect(self._typed)
-        self.browse.clicked.connect(self._browse)
 
     def first(self) -> QWidget:
         """Of `Step`."""

@@ -13,12 +13,12 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QListWidget,
     QListWidgetItem,
-    QPushButton,
     QVBoxLayout,
     QWidget,
 )
 
 from homestow.client.apps.qt.forms import Complaint, card, label, named, told
+from homestow.client.apps.qt.widgets import Button
 from homestow.client.apps.qt.wizard_steps import Step, Way
 from homestow.wire.control import (
     CheckServer,
@@ -73,9 +73,7 @@ class ServerStep(Step):
         named(self.found, texts("wizard.found"))
         self.found.setMinimumHeight(110)
         self.nobody = label("", "muted")
-        self.again = QPushButton(texts("wizard.search"))
-        self.again.setAutoDefault(False)
-        self.again.setProperty("role", "quiet")
+        self.again = Button(texts("wizard.search"), "link", press=self._search)
         head = QHBoxLayout()
         heading = label(texts("wizard.found"), "heading", wrap=False)
         heading.setBuddy(self.found)
@@ -91,7 +89,6 @@ class ServerStep(Step):
         self.open_trust.toggled.connect(self.ready_changed)
         self.found.currentItemChanged.connect(self._picked)
         self.found.itemClicked.connect(self._picked)
-        self.again.clicked.connect(self._search)
         self._searched = False
 
     def first(self) -> QWidget:
