@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from enum import Enum
+from functools import partial
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -19,7 +20,6 @@ from shiboken6 import isValid
 from homestow.client.apps.qt.inbox import Batch, Inbox
 from homestow.values.errors import CloudError, Unreachable
 from homestow.wire.control import (
-    TOPIC,
     About,
     AnyNews,
     AnyOrder,
@@ -36,9 +36,6 @@ from homestow.wire.control import (
 LOOK_MS: Final = 100
 """Between two looks into the inbox."""
 
-QUIET_S: Final = 5.0
-"""When nothing was heard for so long, the service is asked whether it is there."""
-
 AGAIN_S: Final = 1.0
 """Between two tries to reach a service that is away."""
 
@@ -54,8 +51,13 @@ class Line(Protocol):
     def ask(self, order: AnyOrder, timeout_s: float = 60.0) -> Any:
         """What the order gives. Raises `CloudError`; `Unreachable` when nobody answers."""
 
-    def subscribe(self, topics: Sequence[str], heard: Callable[[AnyNews], None]) -> Callable[[], None]:
-        """Have news told from another thread, until what this gives is called."""
+    def subscribe(
+        self,
+        topics: Sequence[str],
+        heard: Callable[[AnyNews], None],
+        connected: Callable[[bool], None] | None = None,
+    ) -> Callable[[], None]:
+        """Have news told from another thread, and whether the service is there, until what this gives is called."""
 
     def close(self) -> None:
         """End it."""
@@ -126,7 +128,8 @@ class Model(QObject):
         self._orders: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._closing = False
         self._poked = threading.Event()
-        self._heard = 0.0
+        self._asking = 0
+        self._counting = threading.Lock()
         self._threads: list[threading.Thread] = []
 
     # --- what pages see -----------------------------------------------------------------------------------------------
@@ -204,9 +207,6 @@ class Model(QObject):
         self._poked.set()
         for _ in range(_ASKERS):
             self._orders.put(None)
-        line = self._line
-        if line is not None:
-            line.close()
         give_up = time.monotonic() + 1.0
         for thread in self._threads:
             thread.join(max(0.0, give_up - time.monotonic()))
@@ -224,28 +224,32 @@ class Model(QObject):
             self._poked.clear()
 
     def _attend(self, line: Line) -> None:
-        """Hear and watch the service until it is gone."""
+        """Hear the service until it is gone."""
         stop: Callable[[], None] = lambda: None  # noqa: E731
         try:
-            about = line.ask(Hello(), 10.0)
             self._inbox.call(self._fresh.clear)
-            self._heard = time.monotonic()
-            stop = line.subscribe([TOPIC], self._hear)
-            jobs, settings = line.ask(ListJobs(), 30.0), line.ask(GetSettings(), 30.0)
-            self._inbox.call(lambda: self._arrived(line, about, jobs, settings))
+            about = line.ask(Hello(), 10.0)
+            stop = line.subscribe([""], self._inbox.hear, self._seen)
             while not self._closing:
-                poked = self._poked.wait(QUIET_S)
+                jobs, settings = line.ask(ListJobs(), 30.0), line.ask(GetSettings(), 30.0)
+                self._inbox.call(partial(self._arrived, line, about, jobs, settings))
+                # It went away, came back, or did not answer somebody: look whether it is the same.
+                self._poked.wait()
                 self._poked.clear()
-                if poked or time.monotonic() - self._heard >= QUIET_S:
-                    line.ask(Hello(), 10.0)
+                self._inbox.call(self._fresh.clear)
+                about = line.ask(Hello(), 10.0)
         finally:
             self._line = None
-            stop()
-            line.close()
+            with self._counting:
+                waiting = self._asking
+            # At the end of the window nobody waits for orders under way; their threads end with the process.
+            if not (self._closing and waiting):
+                stop()
+                line.close()
 
-    def _hear(self, news: AnyNews) -> None:
-        self._heard = time.monotonic()
-        self._inbox.hear(news)
+    def _seen(self, there: bool) -> None:
+        if not there:
+            self._poked.set()
 
     def _obey(self) -> None:
         while (work := self._orders.get()) is not None:
@@ -255,6 +259,8 @@ class Model(QObject):
         self, order: AnyOrder, timeout_s: float, owner: QObject | None, then: Then | None, failed: Failed | None
     ) -> None:
         line = self._line
+        with self._counting:
+            self._asking += 1
         try:
             if line is None:
                 raise Unreachable("The sync service is not running, so nothing was done. Start it and try again.")
@@ -265,6 +271,9 @@ class Model(QObject):
                 self._poked.set()
             self._inbox.call(lambda: self._hand(owner, failed or self.refused.emit, refusal))
             return
+        finally:
+            with self._counting:
+                self._asking -= 1
         if then is not None:
             self._inbox.call(lambda: self._hand(owner, then, gave))
 
