@@ -87,9 +87,4 @@ ROWS: tuple[Row, ...] = (
         end={"E/a": "1"}, kept=("2",), order="AB", counts={"A.PUT": 0}),
 )  # fmt: skip
 
-WAITING: tuple[Waits, ...] = (
-    Waits(59, "an ignored file in a deleted folder: ignore patterns"),
-    Waits(64, "a folder switched off on one device: selective sync"),
-    Waits(65, "a folder being switched off: selective sync"),
-    Waits(103, "one folder shown in two shares: shares of folders between people"),
-)
+WAITING: tuple[Waits, ...] = (Waits(103, "one folder shown in two shares: shares of folders between people"),)

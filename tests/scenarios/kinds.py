@@ -65,5 +65,4 @@ WAITING: tuple[Waits, ...] = (
         "a path over 4,096 bytes: row 17 goes 100 levels deep; the limit itself is in tests/contracts/test_localtree.py",
     ),
     Waits(125, "a Windows-like disk: there is no adapter for Windows yet"),
-    *(Waits(number, "ignore patterns") for number in (128, 129, 130)),
 )

@@ -33,7 +33,8 @@ class Row:
         kept: contents that the server must still have somewhere (version or trash).
         counts: what it cost, such as {"A.PUT": 1}: PUT files sent, GET files fetched, other names are calls of the port.
         kinds: the kind of filesystem of a device, such as {"B": "folding"}.
-        problems: codes a device must show at the end.
+        problems: codes a device must show at the end, such as {"B": "left-out"}.
+        filters: patterns that a device leaves out, such as {"B": "*.tmp /D"}; the event `filters PATTERNS` changes them.
         apart: devices whose disk may differ from the server at the end, with their tree.
         variant: tells rows of one number apart.
         flat: the row makes sense on real folders too (L3).
@@ -53,6 +54,8 @@ class Row:
     counts: dict[str, int] = field(default_factory=dict)
     kinds: dict[str, str] = field(default_factory=dict)
     apart: dict[str, Tree] = field(default_factory=dict)
+    problems: dict[str, str] = field(default_factory=dict)
+    filters: dict[str, str] = field(default_factory=dict)
     flat: bool = True
     variant: str = ""
 

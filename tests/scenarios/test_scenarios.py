@@ -6,7 +6,7 @@ Each row runs on simulated disks (L2) and, where it needs no hand inside a pass,
 from pathlib import Path
 
 import pytest
-from tests.scenarios import basics, folders, kinds, races, states, transfers
+from tests.scenarios import basics, folders, kinds, leaving, races, states, transfers
 from tests.scenarios.real import maker
 from tests.scenarios.rows import Row
 from tests.scenarios.runner import Stage
@@ -15,7 +15,7 @@ from tests.simulation.servers import SERVERS
 from homestow.client.adapters.clock_memory import SimClock
 
 SECTIONS = (basics, folders, kinds, transfers, states)
-ROWS = [row for section in SECTIONS for row in section.ROWS] + list(races.ROWS)
+ROWS = [row for section in SECTIONS for row in section.ROWS] + [*leaving.ROWS, *races.ROWS]
 WAITING = [row for section in SECTIONS for row in section.WAITING]
 
 

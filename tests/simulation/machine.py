@@ -13,6 +13,7 @@ from tests.simulation.program import Event, Step
 from homestow.client.adapters.clock_memory import Killed, SeededChance, SimClock
 from homestow.client.adapters.disk_memory import DiskKind, SimDisk
 from homestow.client.adapters.tree_memory import PRIVATE, SimTree, SimWatcher
+from homestow.client.engine.filters import NOTHING, Filters
 from homestow.client.engine.rules import Direction
 from homestow.client.ports.localtree import LocalPath, LocalTree
 from homestow.client.ports.remote import Remote
@@ -39,6 +40,7 @@ class Client:
         settle_s: files younger than this wait (R19).
         direction: which side follows the other; a process begun later obeys it.
         sleeps: see `Process`; likewise.
+        filters: what it leaves out; likewise.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Client:
         self.settle_s = 0.0
         self.direction = Direction.BOTH
         self.sleeps = seed % 3
+        self.filters: Filters = NOTHING
         self.at: LocalPath | None = None
         self._clock = clock
         self._trace = trace
@@ -115,6 +118,7 @@ class Client:
         self._process = Process(
             tree, self._remote, self._store, self._clock, self._chance, self._watcher, self.device, self.settle_s,
             self.direction, self._remote.fingerprints, self.sleeps,
+            self.filters,
         )  # fmt: skip
 
     def kill(self) -> None:

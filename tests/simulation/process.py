@@ -3,6 +3,7 @@
 from homestow.client.adapters.clock_memory import InlineWorkers, SeededChance, SimClock
 from homestow.client.adapters.state_sqlite import SqliteState, _sound
 from homestow.client.adapters.tree_memory import SimWatcher
+from homestow.client.engine.filters import NOTHING, Filters
 from homestow.client.engine.rules import Direction
 from homestow.client.ports.fingerprints import Fingerprints
 from homestow.client.ports.localtree import LocalTree
@@ -31,6 +32,7 @@ class Process:
         direction: Direction = Direction.BOTH,
         names: Fingerprints | None = None,
         sleeps: int = 0,
+        filters: Filters = NOTHING,
     ) -> None:
         if store is not None:
             tree.check_root()
@@ -42,7 +44,7 @@ class Process:
         self._passes, self._sleeps = 0, sleeps
         self._cycle = Cycle(
             tree, remote, self._state, clock, chance, InlineWorkers(), device=device, settle_s=settle_s,
-            direction=direction, fingerprints=names,
+            direction=direction, fingerprints=names, filters=filters,
         )  # fmt: skip
 
     def run(self) -> Outcome:
