@@ -3,12 +3,12 @@
 import os
 from collections.abc import Callable
 
-from PySide6.QtCore import Qt, QTimer, QUrl, Signal
-from PySide6.QtGui import QDesktopServices
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QDialog, QFileDialog, QStackedWidget, QWidget
 
 from homestow.client.apps.qt.folder_card import Deeds, FolderCard
 from homestow.client.apps.qt.model import Model
+from homestow.client.apps.qt.opening import open_path
 from homestow.client.apps.qt.widgets import Button, Empty, Scroller, page_layout
 from homestow.client.apps.qt.wording import name_of, progress_of
 from homestow.client.apps.texts import Texts
@@ -196,8 +196,3 @@ class FoldersPage(QWidget):
     def _open(self, dialog: QDialog) -> None:
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.open()
-
-
-def open_path(path: str) -> bool:
-    """Show a folder or file in the desktop's own program; False: it could not be shown."""
-    return QDesktopServices.openUrl(QUrl.fromLocalFile(path))

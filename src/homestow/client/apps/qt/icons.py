@@ -57,6 +57,7 @@ _SHAPES: Final[dict[str, str]] = {
     "globe": "O 12 12 8.5 M 3.5 12 L 20.5 12 M 12 3.5 C 7.5 8.5 7.5 15.5 12 20.5 M 12 3.5 C 16.5 8.5 16.5 15.5 12 20.5",
     "file": "M 6 5.5 C 6 4.7 6.7 4 7.5 4 L 13.5 4 L 18 8.5 L 18 18.5 C 18 19.3 17.3 20 16.5 20 L 7.5 20 C 6.7 20 6 19.3 6 18.5 Z "
     "M 13.5 4 L 13.5 8.5 L 18 8.5",
+    "picture": "R 3.5 5 17 14 2 O 8.6 9.8 1.6 M 4 17 L 9.5 12.8 L 13 15.5 L 16.2 12.6 L 20.2 16",
     "copy": "R 8.5 8.5 11.5 11.5 2 M 5.5 15.5 C 4.7 15.5 4 14.8 4 14 L 4 5.5 C 4 4.7 4.7 4 5.5 4 L 14 4 C 14.8 4 15.5 4.7 15.5 5.5",
     "eye": "M 2.5 12 C 6.5 4.8 17.5 4.8 21.5 12 C 17.5 19.2 6.5 19.2 2.5 12 Z O 12 12 3",
     "sync": "A 12 12 7.5 150 -110 A 12 12 7.5 -30 -110 M 18.8 4.3 L 18.2 8.1 L 14.5 7.4 M 5.2 19.7 L 5.8 15.9 L 9.5 16.6",
@@ -128,10 +129,10 @@ def paint(painter: QPainter, name: str, box: QRectF, color: QColor | str, stroke
     painter.restore()
 
 
-def pixmap(name: str, color: QColor | str, size: int, ratio: float) -> QPixmap:
-    """A pictogram of `size` points a side for a screen of `ratio` pixels per point."""
+def pixmap(name: str, color: QColor | str, size: int, ratio: float, gap: int = 0) -> QPixmap:
+    """A pictogram of `size` points a side for a screen of `ratio` pixels per point, and so much room at its right."""
     pixels = round(size * ratio)
-    picture = QPixmap(pixels, pixels)
+    picture = QPixmap(round((size + gap) * ratio), pixels)
     picture.fill(Qt.GlobalColor.transparent)
     painter = QPainter(picture)
     paint(painter, name, QRectF(0, 0, pixels, pixels), color)
@@ -140,15 +141,18 @@ def pixmap(name: str, color: QColor | str, size: int, ratio: float) -> QPixmap:
     return picture
 
 
-def icon(name: str, color: QColor | str, disabled: QColor | str | None = None, size: int = 18) -> QIcon:
-    """A pictogram as an icon for buttons and menus, sharp on screens of up to three pixels per point."""
-    key = (name, f"{QColor(color).rgba()}/{size}", str(QColor(disabled).rgba()) if disabled else "")
+def icon(name: str, color: QColor | str, disabled: QColor | str | None = None, size: int = 18, gap: int = 0) -> QIcon:
+    """A pictogram as an icon for buttons and menus, sharp on screens of up to three pixels per point.
+
+    `gap`: points at its right, for buttons whose text would stand too near.
+    """
+    key = (name, f"{QColor(color).rgba()}/{size}/{gap}", str(QColor(disabled).rgba()) if disabled else "")
     if key not in _icons:
         made = QIcon()
         for ratio in (1.0, 1.5, 2.0, 3.0):
-            made.addPixmap(pixmap(name, color, size, ratio))
+            made.addPixmap(pixmap(name, color, size, ratio, gap))
             if disabled:
-                made.addPixmap(pixmap(name, disabled, size, ratio), QIcon.Mode.Disabled)
+                made.addPixmap(pixmap(name, disabled, size, ratio, gap), QIcon.Mode.Disabled)
         _icons[key] = made
     return _icons[key]
 
@@ -242,3 +246,6 @@ def app_icon() -> QIcon:
 
 
 SMALL: Final = QSize(18, 18)
+GAP: Final = 4
+BESIDE: Final = QSize(18 + GAP, 18)
+"""Size of an icon that stands beside a text."""

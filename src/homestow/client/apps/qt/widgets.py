@@ -57,7 +57,7 @@ class Button(QPushButton):
         self._press = press
         self.clicked.connect(self._pressed)
         if icon:
-            self.setIconSize(icons.SMALL)
+            self.setIconSize(icons.BESIDE)
             theme.notifier().changed.connect(self._paint_icon)
             self.toggled.connect(self._paint_icon)
             self._paint_icon()
@@ -76,7 +76,7 @@ class Button(QPushButton):
         color = {"primary": look.on_accent, "danger": look.bad, "link": look.accent}.get(self._role, look.text)
         if self._role in ("nav", "segment"):
             color = look.accent if self.isChecked() else look.muted
-        self.setIcon(icons.icon(self._icon, color, look.faint))
+        self.setIcon(icons.icon(self._icon, color, look.faint, gap=icons.GAP))
 
 
 class Tool(QToolButton):
@@ -453,8 +453,8 @@ class Scroller(QScrollArea):
         outer.setContentsMargins(0, 0, 0, 0)
         column = QWidget()
         column.setMaximumWidth(WIDEST)
-        outer.addWidget(column)
-        outer.addStretch(0)
+        outer.addWidget(column, 1000)
+        outer.addStretch(1)
         self.rows = QVBoxLayout(column)
         self.rows.setContentsMargins(0, 0, 14, 24)
         self.rows.setSpacing(12)

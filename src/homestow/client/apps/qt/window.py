@@ -209,7 +209,7 @@ class MainWindow(QWidget):
             inside = QHBoxLayout(nav)
             inside.setContentsMargins(0, 0, 10, 0)
             inside.addStretch(1)
-            inside.addWidget(badge)
+            inside.addWidget(badge, 0, Qt.AlignmentFlag.AlignVCenter)
             self._navs[name], self._badges[name] = nav, badge
             rows.addWidget(nav)
         rows.addWidget(self._status())
