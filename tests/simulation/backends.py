@@ -39,6 +39,9 @@ class Backend(Protocol):
     def tree(self) -> dict[Path, Entry]:
         """Everything that is live."""
 
+    def path_of(self, node: int) -> Path | None:
+        """Where a folder is; None when it is not live."""
+
     def contents(self) -> Iterator[bytes]:
         """Every content that is live, a version or in the trash."""
 
@@ -101,6 +104,16 @@ class MemoryBackend:
 
     def tree(self) -> dict[Path, Entry]:
         return dict(self._walk(TOP, ()))
+
+    def path_of(self, node: int) -> Path | None:
+        server, names = self.server, list[str]()
+        while node != TOP:
+            found = server.nodes.get(NodeId(node))
+            if found is None or found.gone or found.parent is None:
+                return None
+            names.append(found.name)
+            node = found.parent
+        return tuple(reversed(names))
 
     def contents(self) -> Iterator[bytes]:
         return iter(self.server.contents.values())

@@ -2,10 +2,11 @@
 
 import random
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from tests.simulation.backends import Backend, Entry, Path
 from tests.simulation.ledger import Ledger, Token, tokens_of
+from tests.simulation.sights import Sight
 
 from homestow.client.adapters.disk_memory import SimDisk
 from homestow.client.adapters.tree_memory import PRIVATE
@@ -13,6 +14,7 @@ from homestow.client.engine.rules import Direction
 from homestow.client.ports.localtree import SeenKind
 from homestow.values.paths import nfc
 
+EVERYTHING = Sight()
 _SHOWN = 40
 _ASIDE = re.compile(r" \((conflict [^)]*|\d+)\)")
 """What is added to a name that gives way."""
@@ -55,7 +57,7 @@ def lost(ledger: Ledger, backend: Backend, kept_here: Iterable[Entry] = ()) -> I
         yield f"P3: lost {story}"
 
 
-def not_live(ledger: Ledger, *trees: dict[Path, Entry]) -> Iterator[str]:
+def not_live(ledger: Ledger, *trees: Mapping[Path, Entry]) -> Iterator[str]:
     """Tokens that no file of these trees shows any more, though nobody who saw them took them away (R4 to R14).
 
     For runs in which no disk and no memory was set back: what a power loss undoes looks like a deed of its owner.
@@ -77,9 +79,11 @@ def clashing(tree: Iterable[Path]) -> list[Path]:
     return sorted(found, key=lambda path: (-len(path), path))
 
 
-def differences(server: dict[Path, Entry], disk: SimDisk, device: str, way: Direction) -> Iterator[str]:
+def differences(
+    server: Mapping[Path, Entry], disk: SimDisk, device: str, way: Direction, sight: Sight = EVERYTHING
+) -> Iterator[str]:
     """Where a disk and the server do not show the same; in a one-way job, what the following side lacks of the other."""
-    local = disk_tree(disk)
+    server, local = sight.both(server, disk_tree(disk))
     if way is Direction.UP:
         server = {path: entry for path, entry in server.items() if path in local}
     elif way is Direction.DOWN:

@@ -41,6 +41,7 @@ class Client:
         direction: which side follows the other; a process begun later obeys it.
         sleeps: see `Process`; likewise.
         filters: what it leaves out; likewise.
+        part: the folder of the root that it keeps in step, "" for all of it; likewise.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Client:
         self.direction = Direction.BOTH
         self.sleeps = seed % 3
         self.filters: Filters = NOTHING
+        self.part = ""
         self.at: LocalPath | None = None
         self._clock = clock
         self._trace = trace
@@ -107,6 +109,11 @@ class Client:
             self.trouble = None
         self._trace(f"{self.device} {self.last}")
 
+    @property
+    def top(self) -> int:
+        """The node that its folder is in step with, 0 while it knows none."""
+        return 0 if self._process is None else self._process.top
+
     def unsound(self) -> Iterator[str]:
         """What is wrong with what it remembers."""
         if self._process is not None and self._process.unsound():
@@ -118,7 +125,7 @@ class Client:
         self._process = Process(
             tree, self._remote, self._store, self._clock, self._chance, self._watcher, self.device, self.settle_s,
             self.direction, self._remote.fingerprints, self.sleeps,
-            self.filters,
+            self.filters, self.part, self._remote,
         )  # fmt: skip
 
     def kill(self) -> None:

@@ -209,6 +209,9 @@ class NetdriveBackend:
             found[names] = Entry(server.contents.get(one.md5, b""), one.mtime_s * NS)
         return found
 
+    def path_of(self, node: int) -> Path | None:
+        return None  # ids are each computer's own, and a job is about all of the root
+
     def contents(self) -> Iterator[bytes]:
         return iter(self.server.contents.values())
 

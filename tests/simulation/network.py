@@ -7,10 +7,10 @@ also let anybody act at that moment, or kill the client.
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from homestow.client.ports.fingerprints import Fingerprints
-from homestow.client.ports.remote import Feed, Limits, Remote, RemoteRoot, SmallFile, TreePart, UploadState
+from homestow.client.ports.remote import Feed, Limits, Places, Remote, RemoteRoot, SmallFile, TreePart, UploadState
 from homestow.values.digests import Digest
 from homestow.values.errors import Busy, CloudError, CursorGone, ServerError, StorageFull, Unreachable
 from homestow.values.ids import NodeId
@@ -161,6 +161,10 @@ class SimRemote:
 
     def node(self, node: NodeId) -> Node:
         return self._call("node", lambda: self._inner.node(node))
+
+    def resolve(self, path: str) -> Node:
+        places = cast(Places, self._inner)
+        return self._call("resolve", lambda: places.resolve(path))
 
     def make_folder(self, parent: NodeId, name: str) -> Node:
         return self._call("make_folder", lambda: self._inner.make_folder(parent, name), changes=True)

@@ -7,7 +7,7 @@ from homestow.client.engine.filters import NOTHING, Filters
 from homestow.client.engine.rules import Direction
 from homestow.client.ports.fingerprints import Fingerprints
 from homestow.client.ports.localtree import LocalTree
-from homestow.client.ports.remote import Remote
+from homestow.client.ports.remote import Places, Remote
 from homestow.client.running.cycle import Cycle
 from homestow.client.running.outcome import Outcome
 
@@ -33,6 +33,8 @@ class Process:
         names: Fingerprints | None = None,
         sleeps: int = 0,
         filters: Filters = NOTHING,
+        part: str = "",
+        places: Places | None = None,
     ) -> None:
         if store is not None:
             tree.check_root()
@@ -45,6 +47,7 @@ class Process:
         self._cycle = Cycle(
             tree, remote, self._state, clock, chance, InlineWorkers(), device=device, settle_s=settle_s,
             direction=direction, fingerprints=names, filters=filters,
+            remote_folder=part, places=places,
         )  # fmt: skip
 
     def run(self) -> Outcome:
@@ -55,6 +58,11 @@ class Process:
         if self._sleeps and self._passes % self._sleeps == 0:
             self._cycle.sleep()
         return outcome
+
+    @property
+    def top(self) -> int:
+        """The node that its folder is in step with, as far as it knows."""
+        return self._cycle.trees.top
 
     def accept_deletes(self) -> None:
         """The user answers the brake: delete (SC-193)."""

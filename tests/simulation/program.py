@@ -11,6 +11,7 @@ from typing import cast
 
 from tests.simulation.network import Fate
 from tests.simulation.people import KINDS, MEDDLING
+from tests.simulation.sights import FLAVOURS as NARROW
 
 POINTS = (
     "put:checked", "put:done", "put", "put_small", "put_small:done", "move", "move:checked", "remove_file",
@@ -131,6 +132,10 @@ def _befall(dice: random.Random, flavour: str, clients: int) -> Step:
         kinds += ["partition", "heal", "disk-full", "disk-free", "server-full", "server-free"]
     if flavour == "states":
         kinds = list(_STATES)
+    if flavour in ("filters", "part-filters"):
+        kinds += ["filters"] * 6
+    if flavour in NARROW:
+        kinds += ["drop-state", "compact"]
     if flavour in ("faults", "states"):
         kinds += ["disconnect", "unmount", "connect"]
     return Step(dice.choice(kinds), dice.randrange(clients), dice.getrandbits(32))

@@ -91,6 +91,9 @@ class RemoteService:
     def node(self, node: NodeId) -> Node:
         return self._call(lambda core: core.files.node(self._who, node))
 
+    def resolve(self, path: str) -> Node:
+        return self._call(lambda core: core.files.resolve(self._who, self._root, path.split("/")))
+
     def make_folder(self, parent: NodeId, name: str) -> Node:
         return self._call(lambda core: core.files.make_folder(self._who, parent, name))
 

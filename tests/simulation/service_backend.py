@@ -162,6 +162,9 @@ class ServiceBackend:
             yield from rows.values()
             first, misses = first + 200, misses + (not rows)
 
+    def path_of(self, node: int) -> Path | None:
+        return next((path for path, row in self._rows().items() if row.id == node), None)
+
     def contents(self) -> Iterator[bytes]:
         catalogue = self._core.catalogue
         for row in self._known():

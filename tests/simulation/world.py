@@ -16,10 +16,12 @@ from tests.simulation.machine import Machine
 from tests.simulation.network import Fate
 from tests.simulation.people import KINDS, MEDDLING, NAMES, ODD_NAMES, Deed, Person
 from tests.simulation.program import ONE_WAY, Program, Step
+from tests.simulation.sights import PATTERNS, Sight
 
 from homestow.client.adapters.clock_memory import Killed, SimClock
 from homestow.client.adapters.disk_memory import DiskKind
 from homestow.client.adapters.tree_memory import PRIVATE
+from homestow.client.engine.filters import Filters
 from homestow.client.engine.rules import Direction
 from homestow.client.ports.localtree import LocalPath, SeenKind
 
@@ -144,6 +146,11 @@ class World:
         for path in (("a",), ("b",), ("D", "a"), ("D", "c.txt")):
             disk.write(path, self.ledger.write("A", 40, "initial"))
         disk.mkdir(("E",))
+        last = self.machines[-1]
+        if self.program.flavour in ("part", "part-filters"):
+            last.part = "D"
+        if self.program.flavour in ("filters", "part-filters") and self.dice.random() < 0.5:
+            last.filters = self.dice.choice(PATTERNS)
         for machine in self.machines:
             machine.disk.flush_all()
             self.clock.advance(5)
@@ -176,7 +183,7 @@ class World:
         tree = self.backend.tree()
         problems.extend(self._judged_one_way(tree))
         for machine in self.machines:
-            found = list(differences(tree, machine.disk, machine.device, machine.direction))
+            found = list(differences(tree, machine.disk, machine.device, machine.direction, self._sight(machine)))
             problems.extend(found)
             if found:
                 problems.append(f"    {machine.device} says: {machine.last}")
@@ -200,8 +207,9 @@ class World:
             return [f"one way: {last.device} did more than {self._turned}: {turned}"]
         match last.direction:
             case Direction.BOTH:
-                found = list(lost(self.ledger, self.backend))
-                return found if self._set_back else found + list(not_live(self.ledger, tree))
+                kept = self._sight(last).only_here(here)
+                found = list(lost(self.ledger, self.backend, kept.values()))
+                return found if self._set_back else found + list(not_live(self.ledger, tree, kept))
             case Direction.UP:  # what others changed on the server may be in versions only
                 theirs = [path for who, path in self._places if who != follower]
                 found = list(lost(self.ledger, self.backend))
@@ -213,6 +221,10 @@ class World:
                     return found
                 found += not_live(self.ledger, tree, here)
                 return found + list(left_over(self.ledger, tree, here, ours))
+
+    def _sight(self, machine: Machine) -> Sight:
+        """What of the tree a client sees."""
+        return Sight(machine.filters, self.backend.path_of(machine.top) if machine.part else ())
 
     def _rounds(self) -> None:
         for _ in range(ROUNDS):
@@ -356,6 +368,10 @@ class World:
                 self.backend.bring_back(dice)
             case "drop-state" | "save-state" | "old-state":
                 machine.befall_state(kind)
+            case "filters":
+                # As somebody who changes the settings: the job is opened anew.
+                self.machines[-1].kill()
+                self.machines[-1].filters = dice.choice((*PATTERNS, Filters()))
             case "disk-save" | "disk-restore":
                 self._old_disk(kind, machine)
             case "server-save":

@@ -117,6 +117,10 @@ class ApiRemote:
         """One node as it is now."""
         return self._one(self._api.call("node", Node, node=node))
 
+    def resolve(self, path: str) -> Node:
+        """The node at a path, names with "/" between."""
+        return self._one(self._api.call("resolve", Node, root=self._root, path=path))
+
     # --- changing ------------------------------------------------------------------------------------------------------
 
     def make_folder(self, parent: NodeId, name: str) -> Node:

@@ -279,6 +279,15 @@ class MemoryRemote:
         """One live node."""
         return self.server.live(node)
 
+    def resolve(self, path: str) -> Node:
+        """The node at a path, names with "/" between."""
+        at = TOP
+        for name in path.split("/"):
+            if (below := self.server.children.get(at, {}).get(name)) is None:
+                raise NotFound("Nothing is there.")
+            at = below
+        return self.server.nodes[at]
+
     def _writing(self) -> MemoryServer:
         if not self.server.writable:
             raise Forbidden("This root is read-only for you.")

@@ -76,6 +76,19 @@ class UploadState(NamedTuple):
     done: Node | None
 
 
+class FolderMissing(CloudError):
+    """The folder of the root that a job keeps in step is not on the server: nothing is deleted for it (R18)."""
+
+    code = "remote-folder-missing"
+
+
+class Places(Protocol):
+    """What finds things of a root by path; not every server does."""
+
+    def resolve(self, path: str) -> Node:
+        """The node at a path, names with "/" between; `NotFound` when nothing is there."""
+
+
 class Remote(Protocol):
     """One root on a server."""
 

@@ -30,7 +30,7 @@ from homestow.client.engine.trees import LocalItem, Trees
 from homestow.client.ports.clock import Chance, Clock, Workers
 from homestow.client.ports.fingerprints import Fingerprints
 from homestow.client.ports.localtree import LocalTree
-from homestow.client.ports.remote import Remote
+from homestow.client.ports.remote import Places, Remote
 from homestow.client.ports.state import Saved, State
 from homestow.client.ports.watcher import Hints
 from homestow.client.running.deeds import Told, nobody
@@ -38,6 +38,7 @@ from homestow.client.running.executor import Executor
 from homestow.client.running.looking import Looking
 from homestow.client.running.news import News
 from homestow.client.running.outcome import Counts, Ending, Outcome, counts_as_left
+from homestow.client.running.part import Part
 from homestow.client.running.progress import Doing, Progress
 from homestow.client.running.work import Stopped, Trouble, Work
 from homestow.values.errors import CloudError
@@ -71,6 +72,7 @@ class Cycle:
         fingerprints: beside a `remote` that tells contents apart by MD5.
         told: hears what was done.
         filters: what is left out on both sides.
+        remote_folder: with `places`, the path of the folder of the root that is kept in step instead of all of it.
     """
 
     def __init__(
@@ -91,6 +93,8 @@ class Cycle:
         fingerprints: Fingerprints | None = None,
         told: Told = nobody,
         filters: Filters = NOTHING,
+        remote_folder: str = "",
+        places: Places | None = None,
     ) -> None:
         self.progress = progress or Progress(clock)
         saved = state.load()
@@ -100,7 +104,8 @@ class Cycle:
             filters.matcher(),
         )  # fmt: skip
         self._looking = Looking(self._work)
-        self._news = News(self._work, saved.life, saved.cursor, self._looking.forget)
+        part = Part(remote, places, remote_folder, saved.life) if places is not None and remote_folder else None
+        self._news = News(self._work, saved.life, saved.cursor, self._looking.forget, part)
         self._executor = Executor(self._work, self._news.take, lambda: self._news.cursor)
         self._direction, self._settle_s = direction, settle_s
         self._accept_deletes = accept_deletes

@@ -11,6 +11,7 @@ from homestow.client.engine.trees import Passed, Trees
 from homestow.client.ports.localtree import LocalChanged, LocalTrouble
 from homestow.client.ports.remote import RemoteRoot
 from homestow.client.ports.state import Life
+from homestow.client.running.part import Part
 from homestow.client.running.progress import Doing
 from homestow.client.running.reading import digest_of
 from homestow.client.running.work import Work
@@ -30,10 +31,18 @@ class News:
         work: see `Work`; its trees are replaced when another life of the store begins.
         life, cursor: as the state remembers them.
         new_life: called when another life begins; what was known by item ids means nothing any more.
+        part: finds the job's top, when it is a folder of the root.
     """
 
-    def __init__(self, work: Work, life: Life | None, cursor: str | None, new_life: Callable[[], None]) -> None:
-        self._work = work
+    def __init__(
+        self,
+        work: Work,
+        life: Life | None,
+        cursor: str | None,
+        new_life: Callable[[], None],
+        part: Part | None = None,
+    ) -> None:
+        self._work, self._part = work, part
         self._life, self.cursor = life, cursor
         self._new_life = new_life
         self.root: RemoteRoot | None = None
@@ -62,13 +71,16 @@ class News:
 
     def meet(self) -> None:
         """Make sure that it is the root and the life of the store that our trees are about (R23), and seen as they are."""
-        root = self._work.remote.root()
-        self.root = root
+        root = self.root = self._ask_root()
         life = Life(root.epoch, root.id, root.top)
         if life != self._life:
             self._begin_life(life)
         if not self._reviewed:
             self._review()
+
+    def _ask_root(self) -> RemoteRoot:
+        root = self._work.remote.root()
+        return root if self._part is None else self._part.of(root)
 
     @property
     def _scope(self) -> Scope:
@@ -141,6 +153,7 @@ class News:
 
     def _told(self, nodes: Sequence[Node]) -> Sequence[Node]:
         if any(node.id == self._work.trees.top and node.gone for node in nodes):
+            self._still_there()
             raise NotFound("The root was deleted on the server.")
         if self._scope.part and any(node.gone for node in nodes):
             self._still_there()
@@ -152,7 +165,7 @@ class News:
         Raises:
             CloudError: it is not ours to see any more, or of another life.
         """
-        root = self._work.remote.root()
+        root = self._ask_root()
         if Life(root.epoch, root.id, root.top) != self._life:
             raise CursorGone("The server was restored meanwhile.")
 
@@ -173,6 +186,8 @@ class News:
     def _listing(self, under: NodeId | None) -> tuple[list[Node], str]:
         """Everything there, or in one folder, with the cursor from which the feed goes on."""
         work = self._work
+        if under is None and self.root is not None and self.root.part:
+            under = self.root.top
         part = work.remote.tree(under=under)
         listed, cursor = list(part.nodes), part.cursor
         while part.next is not None:
