@@ -3,9 +3,11 @@
 Paths from outside are read once, here, into lists of names; nothing inside passes paths as text (S02).
 """
 
+import re
 import unicodedata
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from homestow.values.errors import BadName
 
@@ -88,6 +90,16 @@ def numbered(name: str, taken: Collection[str]) -> str:
     return candidate
 
 
+CONFLICT_MARK = " (conflict "
+"""Every conflict name holds this."""
+
+_CONFLICT = re.compile(
+    r"(?P<stem>.+) \(conflict (?P<device>[^/\0]+) (?P<day>\d{4}-\d\d-\d\d) (?P<digits>[0-9a-f]{6})\)"
+    r"(?: \(\d+\))?(?P<extension>(?:\.[^.]+)?)",
+    re.DOTALL | re.ASCII,
+)
+
+
 def conflict_name(name: str, device: str, mtime_ns: int, sha256_hex: str) -> str:
     """Name of the conflict copy of `name`: `<stem> (conflict <device> <YYYY-MM-DD> <h6>)<ext>`.
 
@@ -99,9 +111,30 @@ def conflict_name(name: str, device: str, mtime_ns: int, sha256_hex: str) -> str
         mtime_ns: the losing content's modification time; its UTC date is shown.
         sha256_hex: SHA-256 of the losing content, at least 6 hexadecimal digits.
     """
-    day = _utc_day(mtime_ns)
+    return with_suffix(name, f"{CONFLICT_MARK}{conflict_device(device)} {_utc_day(mtime_ns)} {sha256_hex[:6]})")
+
+
+def conflict_device(device: str) -> str:
+    """A device's name as conflict names bear it."""
     who = nfc(device).replace("/", "").replace("\0", "").encode(errors="ignore")[:40].decode(errors="ignore").strip()
-    return with_suffix(name, f" (conflict {who or 'device'} {day} {sha256_hex[:6]})")
+    return who or "device"
+
+
+class ConflictName(NamedTuple):
+    """What a conflict name says: the name both wanted (its stem cut, if that was very long), whose the losing content was, the
+    UTC date of it as YYYY-MM-DD, and the first six digits of its SHA-256."""
+
+    name: str
+    device: str
+    day: str
+    digits: str
+
+
+def parse_conflict_name(name: str) -> ConflictName | None:
+    """What `conflict_name` said, also when the name was `numbered` since; None for other names."""
+    if CONFLICT_MARK not in name or (found := _CONFLICT.fullmatch(name)) is None:
+        return None
+    return ConflictName(found["stem"] + found["extension"], found["device"], found["day"], found["digits"])
 
 
 def _utc_day(mtime_ns: int) -> str:

@@ -14,6 +14,8 @@ class Did(StrEnum):
     MOVE = "move"
     DELETE = "delete"
     CONFLICT = "conflict"
+    SETTLED = "settled"
+    """A conflict is none any more."""
 
 
 class Deed(NamedTuple):
@@ -22,8 +24,9 @@ class Deed(NamedTuple):
     Attributes:
         here: it was done on this computer's disk; else on the server.
         path: what, below the job's folder, names joined by "/"; of a move where it was, of a conflict the file that has the name.
-        to: where it moved; of a conflict the copy's path; else "".
+        to: where it moved; of a conflict the copy's path, also of one that was settled; else "".
         size: bytes of a file that was transferred, else 0.
+        choice: what was kept of a settled conflict: "original", "copy" or "both"; else "".
     """
 
     did: Did
@@ -32,6 +35,7 @@ class Deed(NamedTuple):
     to: str = ""
     folder: bool = False
     size: int = 0
+    choice: str = ""
 
 
 Told = Callable[[Deed], None]
