@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from homestow.cli.asking import Command
-from homestow.cli.jobwords import clashes, headline, logged, name
+from homestow.cli.jobwords import clashes, logged, name, sentence
 from homestow.cli.steering import Services, Steered, meant
 from homestow.cli.troubles import FINE, LEFT, USAGE, Trouble, exit_code, one_line
 from homestow.client.control.link import Link
@@ -126,7 +126,7 @@ def _accept(word: str | None) -> int:
 def _tell(jobs: Iterable[JobNow]) -> None:
     now = time.time_ns()
     for job in jobs:
-        print(headline(job, now))
+        print(sentence(job, now))
 
 
 def _told(error: CloudError, link: Link) -> int:

@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from homestow.cli.asking import Group
-from homestow.cli.jobwords import headline, name
+from homestow.cli.jobwords import name, sentence
 from homestow.cli.passwords import ask_password, given_password
 from homestow.cli.steering import Services, Steered, meant
 from homestow.cli.sync import DEFAULT_SERVER, server_url
@@ -242,4 +242,4 @@ def _enable(word: str, *, active: bool) -> int:
 
 
 def _tell(job: JobNow) -> None:
-    print(f"{one_line(job.id)}  {headline(job, time.time_ns())}")
+    print(f"{one_line(job.id)}  {sentence(job, time.time_ns())}")

@@ -101,21 +101,25 @@ def notes(job: JobNow, now_ns: int) -> list[str]:
 
 def braked(brake: Brake, job: str) -> str:
     """What the brake asks, and both answers."""
-    where, gone = ("the folder here", "the server") if brake.side == "here" else ("the server", "the folder here")
+    where, gone = ("in the folder here", "the server") if brake.side == "here" else ("on the server", "the folder here")
     return (
-        f"{brake.files:,} of {counted(brake.of, 'file')} would be deleted in {where}, because {gone} does not have them any more. "
+        f"{brake.files:,} of {counted(brake.of, 'file')} would be deleted {where}, because {gone} does not have them any more. "
         f"If it is meant: homestow resume {job} --accept-deletes"
     )
 
 
-def headline(job: JobNow, now_ns: int) -> str:
-    """A job in one line, for where lines are not redrawn."""
+def headline(job: JobNow) -> str:
+    """A job in one line."""
     parts = [state(job)]
     if job.state in _MOVES:
         parts += [amount(job.progress), speed(job.progress)]
         parts += [f"{left(job.progress)} left"] if job.progress.left_s is not None else []
-    parts += notes(job, now_ns)[:1]
     return f"{name(job)}: " + ", ".join(part for part in parts if part)
+
+
+def sentence(job: JobNow, now_ns: int) -> str:
+    """A job in one line with what is most urgent about it, for where lines are not redrawn."""
+    return ", ".join([headline(job), *notes(job, now_ns)[:1]])
 
 
 _MOVES: Final = frozenset({"listing", "scanning", "syncing"})
@@ -124,29 +128,27 @@ _MOVES: Final = frozenset({"listing", "scanning", "syncing"})
 def table(rows: Sequence[Row], now_ns: int, width: int | None = None) -> list[str]:
     """All jobs, one line each, with what a person should know of it below; no line is wider than `width` columns (None: any)."""
     cells = [("#", "job", "state", "progress", "speed", "time left")]
-    for row in rows:
-        progress = row.job.progress if row.job.state in _MOVES else Progress()
-        cells.append(
-            (
-                str(row.number),
-                fitted(name(row.job), _NAME_COLUMNS),
-                state(row.job),
-                amount(progress),
-                speed(progress),
-                left(progress),
-            )
-        )
-    if not any(cell[3] for cell in cells[1:]):
-        cells = [cell[:3] for cell in cells]  # type: ignore[misc]  # fewer columns while nothing moves
-    widths = [max(columns(cell[at]) for cell in cells) for at in range(len(cells[0]))]
-    lines = [_line(cells[0], widths, width)]
+    cells += [_cells(row) for row in rows]
+    shown = 6 if any(cell[3] for cell in cells[1:]) else 3
+    widths = [max(columns(cell[at]) for cell in cells) for at in range(shown)]
+    is_wide = width is None or sum(widths) + len(_GAP) * (shown - 1) <= width
+    lines = [_line(cells[0], widths)] if is_wide else []
     indent = " " * (widths[0] + len(_GAP))
     for row, cell in zip(rows, cells[1:], strict=True):
-        lines.append(_line(cell, widths, width))
-        lines += [fit(indent + note, width) for note in notes(row.job, now_ns)]
+        # Where columns have no room, a job is a sentence.
+        lines += [_line(cell, widths)] if is_wide else wrapped(f"{cell[0]}  {headline(row.job)}", width, indent)
+        for note in notes(row.job, now_ns):
+            lines += wrapped(indent + note, width, indent)
         if row.job.state in _MOVES:
             lines += [fit(indent + each, width) for each in _under_way(row.job.progress)]
     return lines
+
+
+def _cells(row: Row) -> tuple[str, str, str, str, str, str]:
+    progress = row.job.progress if row.job.state in _MOVES else Progress()
+    return (
+        str(row.number), fitted(name(row.job), _NAME_COLUMNS), state(row.job), amount(progress), speed(progress), left(progress),
+    )  # fmt: skip
 
 
 def _under_way(progress: Progress) -> list[str]:
@@ -159,9 +161,23 @@ def _under_way(progress: Progress) -> list[str]:
     return found
 
 
-def _line(cell: Sequence[str], widths: Sequence[int], width: int | None) -> str:
-    padded = (text + " " * (most - columns(text)) for text, most in zip(cell, widths, strict=True))
-    return fit(_GAP.join(padded).rstrip(), width)
+def _line(cell: Sequence[str], widths: Sequence[int]) -> str:
+    padded = (text + " " * (most - columns(text)) for text, most in zip(cell, widths, strict=False))
+    return _GAP.join(padded).rstrip()
+
+
+def wrapped(line: str, width: int | None, indent: str) -> list[str]:
+    """A sentence over as many lines as it needs, so that no command in it is cut; those after the first begin with `indent`."""
+    if width is None or columns(line) <= width:
+        return [line]
+    lines, current = [], ""
+    for word in line.lstrip().split(" "):
+        longer = f"{current} {word}" if current else line[: len(line) - len(line.lstrip())] + word
+        if current and columns(longer) > width:
+            lines.append(current)
+            longer = indent + word
+        current = longer
+    return [fit(each, width) for each in [*lines, current]]
 
 
 def fit(line: str, width: int | None) -> str:
@@ -179,7 +195,7 @@ def overall(rows: Sequence[Row]) -> str:
         return "No jobs yet. Add one: homestow jobs add -s SERVER -u USER -d FOLDER, or with the window: homestow ui"
     counts: dict[str, int] = {}
     for row in rows:
-        word = "problems left" if row.job.state == "left" else state(row.job)
+        word = "with problems" if row.job.state == "left" else state(row.job)
         counts[word] = counts.get(word, 0) + 1
     return f"{counted(len(rows), 'job')}: " + ", ".join(f"{number:,} {word}" for word, number in counts.items())
 

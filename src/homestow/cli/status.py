@@ -13,7 +13,7 @@ import msgspec
 
 from homestow.cli.asking import Command
 from homestow.cli.fitting import terminal_columns
-from homestow.cli.jobwords import Row, fit, headline, overall, table, told
+from homestow.cli.jobwords import Row, fit, overall, sentence, table, told
 from homestow.cli.steering import NO_SERVICE, Services, meant
 from homestow.cli.troubles import FINE, USAGE, Trouble
 from homestow.client.control.link import Link
@@ -158,7 +158,7 @@ class Lines(Shown):
         for row in rows:
             job = row.job
             what = (job.state, job.why, job.problems, job.conflicts, job.brake)
-            line = headline(job, now_ns)
+            line = sentence(job, now_ns)
             before, at, said = self._said.get(f"{row.number} {job.id}", ((), 0.0, ""))
             if what != before or (now - at >= _PLAIN_LINE_S and line != said):
                 self._said[f"{row.number} {job.id}"] = (what, now, line)

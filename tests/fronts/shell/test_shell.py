@@ -165,7 +165,7 @@ def test_the_brake_is_answered(shell: Shell) -> None:
     assert "no job asks" in shell.refused(1, "resume", "--accept-deletes")
     twin.move("photos", state="asking", brake=BRAKE, paused=True)
     shown = shell.fine("status")
-    assert "180 of 240 files would be deleted in the server, because the folder here does not have them" in shown
+    assert "180 of 240 files would be deleted on the server, because the folder here does not have them" in shown
     assert "homestow resume photos --accept-deletes" in shown
     shell.fine("resume", "--accept-deletes")
     job = next(job for job in twin.jobs() if job.id == "photos")
