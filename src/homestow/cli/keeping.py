@@ -17,6 +17,7 @@ from homestow.cli.sync import Wish
 from homestow.cli.troubles import BRAKE, FINE, LEFT, TROUBLE, Trouble, exit_code, one_line
 from homestow.client.adapters.this_computer import client_folder, device_name
 from homestow.client.engine.rules import Direction
+from homestow.client.running.jobs import passes
 from homestow.client.running.outcome import Counts, Ending, Outcome
 from homestow.client.settings import JobSettings
 from homestow.values.errors import CloudError
@@ -76,6 +77,7 @@ def job_settings(wish: Wish, entered: Entered, states: Path) -> JobSettings:
         root=entered.root(wish.root).name,
         direction=Direction(wish.direction),
         accept_deletes=wish.accept_deletes,
+        remote_folder=wish.remote_folder,
     )
 
 
@@ -153,7 +155,8 @@ class Teller:
                     outcome.brake, "stop this and run it once more with --accept-deletes"
                 )
             case Ending.TROUBLE if outcome.trouble is not None:
-                state = f"waiting: {one_line(outcome.trouble[1])}"
+                word = "waiting" if passes(outcome.trouble[0]) else "cannot go on"
+                state = f"{word}: {one_line(outcome.trouble[1])}"
             case _:
                 return
         if state != self._said:

@@ -38,6 +38,7 @@ def netdrive_settings(wish: Wish, states: Path) -> JobSettings:
             bind=bind.number,
             dialect=server.dialect.value,
             writable=bind.writable,
+            remote_folder=wish.remote_folder,
         )
 
     door = Door(parse_netdrive(wish.server), allow_plain=wish.allow_plain)

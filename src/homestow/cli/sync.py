@@ -14,6 +14,8 @@ DEFAULT_SERVER = "http://localhost:5000"
 
 ABOUT = """Keep a folder in step with a root on a server.
 
+Without -d the stored jobs are kept in step, as many as there are; windows and other commands steer them.
+
 Both sides follow each other, or with -dir one follows the other. Nothing is lost when both changed the same file: both are
 kept. Runs until stopped; with --once until both sides are settled, and then exits with 0 when all is in step, 1 when items
 are left (with reasons), 2 on bad usage, 3 when so much would be deleted that it asks first, 4 when the server, the login or
@@ -25,7 +27,8 @@ terminal; -p works, but others may see it for a moment."""
 EXAMPLE = """\
 HOMESTOW_PASSWORD=… homestow sync -s https://home.example:5000 -u anna -d ~/Documents
 homestow sync -s https://home.example:5000 -u anna -d ~/Photos -w Photos -dir down --once
-homestow sync -s netdrives://home.example:4500 -u anna -d ~/Documents"""
+homestow sync -s netdrives://home.example:4500 -u anna -d ~/Documents
+homestow sync -f jobs.json -z 5556"""
 
 FLAGS = (
     Flag(
@@ -45,8 +48,12 @@ FLAGS = (
         "bi",
         ("bi", "up", "down"),
     ),
-    Flag(("-f", "--file"), "Jobs from a JSON file (not there yet).", "FILE"),
-    Flag(("-z", "--zmq"), "Port to be steered by (not there yet).", "PORT"),
+    Flag(("-r", "--remote-folder"), "A folder of the root; default: all of it.", "FOLDER"),
+    Flag(("-f", "--file"), "Keep the jobs of a JSON file in step, in place of -d; . is the stored jobs.", "FILE"),
+    Flag(
+        ("-z", "--zmq"), "Be steered also by other programs over ZeroMQ at this port and the next two; 0: any.", "PORT"
+    ),
+    Flag(("--api-port",), "Answer browsers and other programs over HTTP at this port; 0: any.", "PORT"),
     Flag(("--once",), "Stop when both sides are settled."),
     Flag(("--accept-deletes",), "The brake asked, and the deletions are meant."),
     Flag(("--allow-plain",), "Send the password also to a netdrive:// server on another machine, unprotected."),
@@ -65,6 +72,8 @@ class Wish(NamedTuple):
     once: bool
     accept_deletes: bool
     allow_plain: bool = False
+    remote_folder: str = ""
+    ports: "Ports" = (None, None)
 
     @property
     def is_netdrive(self) -> bool:
@@ -72,18 +81,31 @@ class Wish(NamedTuple):
         return self.server.startswith(("netdrive://", "netdrives://"))
 
 
-def wish(given: Given) -> Wish:
+Ports = tuple[int | None, int | None]
+"""Ports of the plain ZeroMQ link and of the local HTTP API; None: not asked for, 0: any free one."""
+
+
+class Jobs(NamedTuple):
+    """What `homestow sync` was asked for without a folder: the jobs of a file; None: the stored jobs."""
+
+    file: Path | None
+    ports: Ports
+
+
+def wish(given: Given) -> Wish | Jobs:
     """What the flags say.
 
     Raises:
-        Trouble: a folder is missing, a flag is not there yet, or a value cannot be meant; exit code 2.
+        Trouble: flags contradict each other, or a value cannot be meant; exit code 2.
     """
-    for key, flag, what in (("file", "-f", "job files come"), ("zmq", "-z", "steering over ZeroMQ comes")):
-        if given[key] is not None:
-            raise Trouble(f"{flag} is not there yet: {what} with a later version. Leave it out.", USAGE)
+    ports = _port(given, "zmq", "-z", 65_533), _port(given, "api_port", "--api-port", 65_535)
     directory = _text(given, "directory")
     if not directory:
-        raise Trouble("which folder? Name it with -d DIR.", USAGE)
+        return _jobs(given, ports)
+    if given["file"] is not None:
+        raise Trouble("-d names one folder, -f a file of jobs: give one of them.", USAGE)
+    if given["once"] and ports != (None, None):
+        raise Trouble("--once is over too soon to be steered: leave -z and --api-port out.", USAGE)
     return Wish(
         server=server_url(_text(given, "server") or DEFAULT_SERVER),
         directory=Path(directory).expanduser().absolute(),
@@ -94,7 +116,44 @@ def wish(given: Given) -> Wish:
         once=bool(given["once"]),
         accept_deletes=bool(given["accept_deletes"]),
         allow_plain=bool(given["allow_plain"]),
+        remote_folder=(_text(given, "remote_folder") or "").strip("/"),
+        ports=ports,
     )
+
+
+_OF_A_FOLDER = (
+    *(("server", "-s"), ("root", "-w"), ("remote_folder", "-r"), ("user", "-u"), ("password", "-p")),
+    *(
+        ("direction", "-dir"),
+        ("once", "--once"),
+        ("accept_deletes", "--accept-deletes"),
+        ("allow_plain", "--allow-plain"),
+    ),
+)
+
+
+def _jobs(given: Given, ports: Ports) -> Jobs:
+    usual = {flag.key: flag.default for flag in FLAGS}
+    lone = [name for key, name in _OF_A_FOLDER if given[key] and given[key] != usual[key]]
+    if lone:
+        raise Trouble(f"{', '.join(lone)}: of which folder? Name it with -d DIR.", USAGE)
+    file = _text(given, "file")
+    if file is None or file == ".":
+        return Jobs(None, ports)
+    path = Path(file).expanduser().absolute()
+    if not path.exists():
+        raise Trouble(f"there is no job file {path}; write it, or leave -f out for the stored jobs.", USAGE)
+    return Jobs(path, ports)
+
+
+def _port(given: Given, key: str, flag: str, most: int) -> int | None:
+    value = given[key]
+    if value is None:
+        return None
+    text = str(value)
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and int(text) <= most):
+        raise Trouble(f"{flag} {text!r}: a port is a number from 1 to {most:,}; 0: any that is free.", USAGE)
+    return int(text)
 
 
 def _text(given: Given, key: str) -> str | None:
@@ -125,6 +184,12 @@ def server_url(text: str) -> str:
 
 def run(given: Given) -> int:
     """Do what the flags say; the exit code."""
-    from homestow.cli.keeping import keep
+    match wish(given):
+        case Wish() as wanted:
+            from homestow.cli.keeping import keep
 
-    return keep(wish(given))
+            return keep(wanted)
+        case Jobs() as jobs:
+            from homestow.cli.servicing import keep_jobs
+
+            return keep_jobs(jobs)

@@ -1,9 +1,11 @@
 """Wires a job from real parts; the one place of the client that knows them all, and imports each when it is needed."""
 
 import gc
+import logging
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +17,7 @@ from homestow.client.engine.sightings import PRIVATE_NAME
 from homestow.client.ports.clock import Chance, Clock
 from homestow.client.ports.fingerprints import Fingerprints
 from homestow.client.ports.localtree import LocalTree, RootMissing
-from homestow.client.ports.remote import Remote
+from homestow.client.ports.remote import Places, Remote
 from homestow.client.ports.watcher import Watcher
 from homestow.client.running.cycle import Cycle
 from homestow.client.running.daemon import Job, Stop, let_memory_go
@@ -33,6 +35,9 @@ from homestow.wire.control import FolderSeen, JobConfig, Settings
 if TYPE_CHECKING:
     from homestow.client.adapters.logins import Login
     from homestow.client.control.hub import Hub
+    from homestow.client.control.web.page import WebPage
+
+_log = logging.getLogger(__name__)
 
 
 def open_job(
@@ -63,6 +68,10 @@ def open_job(
         # What is loaded in the middle of much work would lie between it, and keep that memory from being given back.
         import concurrent.futures.thread  # noqa: F401
         import ctypes  # noqa: F401
+    if settings.is_netdrive and settings.remote_folder.strip("/"):
+        raise BadSettings(
+            "One folder of a root can be synced only with the native protocol: use the server's http address, or sync all."
+        )
     root = RootId(settings.bind or 1) if settings.is_netdrive else root_id(settings)
     tree = DiskTree(settings.folder, PRIVATE_NAME)
     state_file = _state_file(settings, root)
@@ -79,11 +88,13 @@ def open_job(
             return cycle.refused(node, error)
 
         open_sights = _netdrive if settings.is_netdrive else _native
-        remote, follower, names, let_go = open_sights(settings, root, state_file, clock, chance, refused, continuous)
+        sights = open_sights(settings, root, state_file, clock, chance, refused, continuous)
+        remote, follower, names, places, let_go = sights
         cycle = Cycle(
             tree, remote, state, clock, chance, workers, device=settings.device, direction=settings.direction,
             settle_s=SETTLE_S if continuous else 0.0, accept_deletes=settings.accept_deletes, stop=stop, fingerprints=names,
-            told=told, progress=progress, filters=settings.filters,
+            told=told, progress=progress, filters=settings.filters, remote_folder=settings.remote_folder.strip("/"),
+            places=places,
         )  # fmt: skip
     except BaseException:
         tree.close()
@@ -108,8 +119,9 @@ def open_job(
     return Job(cycle, remote, follower, watch, clock, chance, stop, close, rest)
 
 
-_Sights = tuple[Remote, Remote | None, Fingerprints | None, Callable[[], None]]
-"""The job's own sight of the server, the follower's, what names contents by MD5, and what to call when both are closed."""
+_Sights = tuple[Remote, Remote | None, Fingerprints | None, Places | None, Callable[[], None]]
+"""The job's own sight of the server, the follower's, what names contents by MD5, what finds things by path, and what to call
+when both are closed."""
 
 _Told = Callable[[Node, CloudError], bool]
 
@@ -125,7 +137,7 @@ def _native(
 
     remote = ApiRemote(settings.server, settings.token, root, settings.timeout_s, refused)
     follower = ApiRemote(settings.server, settings.token, root, settings.timeout_s) if continuous else None
-    return remote, follower, None, lambda: None
+    return remote, follower, None, remote, lambda: None
 
 
 def _netdrive(
@@ -156,7 +168,7 @@ def _netdrive(
 
     store = NetdriveStore(state_file.with_suffix(".netdrive"))
     account = Account(store, clock, root)
-    return sight(), sight() if continuous else None, account, store.close
+    return sight(), sight() if continuous else None, account, None, store.close
 
 
 def root_id(settings: JobSettings) -> RootId:
@@ -278,6 +290,8 @@ class Running:
                 Facts(__version__, os.getpid(), clock.now_ns(), self._device),
             )  # fmt: skip
             self._hub: Hub | None = None
+            self._page: WebPage | None = None
+            self._opening = threading.Lock()
         except BaseException:
             self._held.release()
             raise
@@ -297,8 +311,45 @@ class Running:
         self.service.begin(given)
         from homestow.client.control.hub import Hub
 
-        self._hub = Hub(self.service, self._held)
+        self._hub = Hub(self.service, self._held, port_file=self._plan.client / "pydio_port_config")
         self._hub.open()
+        self._open_ports()
+
+    def _open_ports(self) -> None:
+        """Those of the flags have to open; those of the settings do when they can."""
+        settings = self.service.settings
+        for given, kept, open_port in (
+            (self._plan.zmq_port, settings.zmq_port, self._open_plain),
+            (self._plan.api_port, settings.api_port, self._open_web),
+        ):
+            if given is not None:
+                open_port(given)
+            elif kept and self._plan.jobs_file is not None:
+                try:
+                    open_port(kept)
+                except CloudError as error:
+                    _log.warning("a port of the settings stays closed: %s", error.message)
+
+    def _open_plain(self, port: int) -> None:
+        if self._hub is not None:
+            self._hub.open_plain(port)
+
+    def _open_web(self, port: int) -> None:
+        with self._opening:
+            if self._page is None:
+                self._page = self._made_page()
+            self._page.start(port)
+
+    def _made_page(self) -> "WebPage":
+        from time import monotonic
+
+        from homestow.client.apps import page, texts
+        from homestow.client.control.web.page import WebPage
+
+        folders = {"": Path(page.__file__).parent, "texts": Path(texts.__file__).parent}
+        return WebPage(
+            self.service, folders=folders, ports_file=self._plan.client / "ports_config", monotonic=monotonic
+        )
 
     def wait(self) -> None:
         """Come back when the service was told to end."""
@@ -307,6 +358,8 @@ class Running:
     def close(self) -> None:
         """End everything; may be called in every state."""
         self.service.close()
+        if self._page is not None:
+            self._page.stop()
         if self._hub is not None:
             self._hub.close()
         self._history.close()
@@ -319,15 +372,37 @@ class Running:
         self._ended.set()
 
     def apply(self, before: Settings, now: Settings) -> None:
-        """See `House`."""
+        """See `House`; what was changed is changed back when something of it cannot be."""
+        try:
+            self._change_ports(before, now)
+        except CloudError:
+            with suppress(CloudError):
+                self._change_ports(now, before)
+            raise
+
+    def _change_ports(self, before: Settings, now: Settings) -> None:
+        if now.zmq_port != before.zmq_port and self._hub is not None:
+            if now.zmq_port:
+                self._hub.open_plain(now.zmq_port)
+            elif self._plan.zmq_port is None:
+                self._hub.close_plain()
+        if now.api_port != before.api_port:
+            if self._page is not None:
+                self._page.stop()
+            if now.api_port:
+                self._open_web(now.api_port)
 
     def open_page(self) -> str:
         """See `House`."""
-        raise BadSettings("This service has no page.")
+        self._open_web(self._plan.api_port or self.service.settings.api_port)
+        assert self._page is not None
+        return self._page.open()
 
     def check_folder(self, directory: str) -> FolderSeen:
         """See `House`."""
-        return FolderSeen(directory=directory, exists=False, files=0, size_bytes=0, more=False, free_bytes=0)
+        from homestow.client.adapters.folder_check import check_folder
+
+        return check_folder(directory)
 
     def real(self, directory: str) -> str:
         """See `House`."""

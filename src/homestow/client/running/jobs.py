@@ -40,6 +40,12 @@ _PASSING: Final = frozenset(
 )
 """Trouble that may pass by itself: the server, the network, the folder or the disk is away."""
 
+
+def passes(code: str) -> bool:
+    """Whether trouble of this code may pass by itself."""
+    return code in _PASSING
+
+
 LOGIN: Final = frozenset({"login-needed", "login-failed"})
 """Trying again with the same token helps nobody, and looks like an attack."""
 
@@ -122,6 +128,8 @@ class _Wanted:
     """What orders and time want of the thread; read and written under the lock."""
 
     ended: bool = False
+    held: bool = False
+    """A login is on its way."""
     paused: bool = False
     run: bool = False
     """A scheduled job shall run."""
@@ -197,6 +205,11 @@ class Task:
     def id(self) -> str:
         """The job's id."""
         return self.config.id
+
+    @property
+    def holds_folder(self) -> bool:
+        """Whether no other job may have its folder."""
+        return self.config.active and not self.fault
 
     @property
     def continuous(self) -> bool:
@@ -285,6 +298,19 @@ class Task:
         with self._changed:
             if self._told.rest is not None and self._told.rest[1] in LOGIN:
                 self._retry()
+
+    def hold(self, code: str = "", why: str = "") -> None:
+        """Do not begin before `release`: a login is on its way, or waits for what `code` and `why` say."""
+        with self._changed:
+            self._wanted.held = True
+        if code:
+            self._rest("waiting", code, why)
+
+    def release(self) -> None:
+        """The login is there, or cannot be had."""
+        with self._changed:
+            self._wanted.held = False
+            self._changed.notify_all()
 
     def accept_deletes(self) -> None:
         """The user answers the brake: delete (SC-193).
@@ -424,6 +450,8 @@ class Task:
                 wanted, now = self._wanted, self._around.clock.monotonic()
                 if wanted.paused:
                     self._rest("paused")
+                    self._changed.wait()
+                elif wanted.held:
                     self._changed.wait()
                 elif wanted.not_before is not None and now < wanted.not_before:
                     self._changed.wait(min(wanted.not_before - now, 3600.0))

@@ -16,7 +16,7 @@ from homestow.client.ports.history import History
 from homestow.client.ports.jobfile import JobBook, Listed
 from homestow.client.ports.settings import SettingsStore
 from homestow.client.running import overlaps
-from homestow.client.running.jobs import LOGIN, Surroundings, Task, path_of, reason
+from homestow.client.running.jobs import LOGIN, Surroundings, Task, passes, path_of, reason
 from homestow.client.running.outcome import counts_as_left
 from homestow.client.running.progress import Snapshot
 from homestow.client.running.publishing import Listener, Publisher, event
@@ -111,10 +111,10 @@ class Service:
         with self._lock:
             self._tasks = [*given, *(self._task(each) for each in self._judged(listed))]
             self.publisher.begin()
+            for each in listed:
+                self._use_password(each)
             for task in self._tasks:
                 task.begin()
-        for each in listed:
-            self._use_password(each)
 
     def task(self, config: control.JobConfig, **more: Any) -> Task:
         """A job that `begin` may be given."""
@@ -173,6 +173,11 @@ class Service:
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Have `listener` called with all news from now on; gives what ends that."""
         return self.publisher.listen(listener)
+
+    @property
+    def settings(self) -> control.Settings:
+        """The settings as they are."""
+        return self._settings
 
     def seen(self) -> Snapshot:
         """One look for a terminal."""
@@ -348,7 +353,7 @@ class Service:
             wrong = job_file.wrong(config)
             if not wrong and config.active:
                 with self._lock:
-                    others = [task.config for task in self._tasks if task.id != config.id and task.config.active]
+                    others = [task.config for task in self._tasks if task.id != config.id and task.holds_folder]
                 taken = [(other, self._house.real(other.directory)) for other in others]
                 wrong = overlaps.against(config, self._house.real(config.directory), taken)
             if wrong:
@@ -430,32 +435,37 @@ class Service:
         return self.jobs()
 
     def _use_password(self, listed: Listed) -> None:
-        """A password in the job file is traded for a token, then it is taken out of the file (S90)."""
+        """A password in the job file is traded for a token, then it is taken out of the file (S90); the job waits for that."""
         if listed.password is None or self._book is None:
             return
+        try:
+            task = self._find(listed.config.id)
+        except NotFound:
+            return
         book, password = self._book, listed.password
-        threading.Thread(
-            target=self._trade, args=(book, listed.config, password), name=f"login {listed.config.id}", daemon=True
-        ).start()
+        task.hold()
+        threading.Thread(target=self._trade, args=(book, task, password), name=f"login {task.id}", daemon=True).start()
 
-    def _trade(self, book: JobBook, config: control.JobConfig, password: str) -> None:
-        pause = 1.0
+    def _trade(self, book: JobBook, task: Task, password: str) -> None:
+        config, pause = task.config, 1.0
         while not self._closed:
             try:
                 self._accounts.log_in(config.server, config.user, password)
-                break
             except CloudError as error:
-                if error.code not in ("unreachable", "busy", "internal", "too-many-tries", "not-homestow"):
-                    _log.warning("job %s: the password in the job file did not serve: %s", config.id, error.message)
-                    break
-            time.sleep(pause)
-            pause = min(pause * 2, 60.0)
+                if passes(error.code) and not task.fault:
+                    task.hold(error.code, error.message)
+                    time.sleep(pause)
+                    pause = min(pause * 2, 60.0)
+                    continue
+                _log.warning("job %s: the password in the job file did not serve: %s", config.id, error.message)
+            break
         else:
             return
         try:
             book.drop_password(config.id)
         except CloudError as error:
             _log.warning("job %s: take its password out of %s yourself: %s", config.id, book.place, error.message)
+        task.release()
         self._logged_in(config.server)
 
     # --- settings -----------------------------------------------------------------------------------------------------
@@ -517,7 +527,7 @@ class Service:
         if seen.against:
             return seen
         with self._lock:
-            configs = [task.config for task in self._tasks if task.config.active]
+            configs = [task.config for task in self._tasks if task.holds_folder]
         taken = [(config, self._house.real(config.directory)) for config in configs]
         wish = control.JobConfig(server="", directory=seen.directory)
         return control_replace(seen, against=overlaps.against(wish, self._house.real(seen.directory), taken))
