@@ -31,7 +31,7 @@ from homestow.client.apps.qt import theme
 from homestow.client.apps.qt.comparing import Cell, Page, differing
 from homestow.client.apps.qt.forms import label, named
 from homestow.client.apps.qt.previews import Nothing, Picture, Preview
-from homestow.client.apps.qt.widgets import Button
+from homestow.client.apps.qt.widgets import Button, Elided
 from homestow.client.apps.texts import Texts
 from homestow.wire.control import Side
 
@@ -145,8 +145,9 @@ class SidePane(QFrame):
         self.texts = texts
         self.setProperty("role", "card")
         self._file: str | None = None
+        self._name = ""
         self.title = label("", "heading")
-        self.name = label("", "muted")
+        self.name = Elided("", "muted")
         self.facts = label("", "muted")
         self.picture = PictureView()
         self.text = TextView()
@@ -160,6 +161,8 @@ class SidePane(QFrame):
         self.reveal = Button(texts("conflicts.reveal"), "link", press=self._reveal)
         self.keep = Button(texts("conflicts.keep"), "primary")
         self.then = label("", "small")
+        self.then.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.then.setMinimumHeight(2 * self.then.fontMetrics().lineSpacing())
         links = QHBoxLayout()
         links.setSpacing(4)
         links.addWidget(self.open)
@@ -181,18 +184,18 @@ class SidePane(QFrame):
         texts = self.texts
         self._file = side.file
         self.title.setText(title)
-        self.name.setText(side.path.rpartition("/")[2])
-        self.name.setToolTip(side.path)
+        self._name = side.path.rpartition("/")[2]
+        self.name.say(self._name)
         self.facts.setText(texts("conflicts.facts", size=texts.size(side.size), when=texts.when(side.mtime_ns)))
         self.open.setEnabled(side.file is not None)
         self.reveal.setEnabled(side.file is not None)
         for button, key in ((self.open, "conflicts.open"), (self.reveal, "conflicts.reveal")):
-            named(button, f"{texts(key)}: {self.name.text()}")
+            named(button, f"{texts(key)}: {self._name}")
         self._say(texts("conflicts.looking"))
 
     def show_look(self, preview: Preview, cells: Sequence[Cell], others: Sequence[Cell]) -> None:
         """Show what a look into the file gave; `cells` its lines when both versions are texts."""
-        texts, name = self.texts, self.name.text()
+        texts, name = self.texts, self._name
         match preview:
             case Picture(image=image, width=width, height=height):
                 self.picture.show_picture(image, texts("conflicts.picture", name=name, width=width, height=height))

@@ -9,11 +9,8 @@ from typing import Final, Literal
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAccessible, QAccessibleEvent
 from PySide6.QtWidgets import (
-    QCheckBox,
     QFrame,
     QHBoxLayout,
-    QListWidget,
-    QListWidgetItem,
     QSplitter,
     QStackedWidget,
     QVBoxLayout,
@@ -25,11 +22,12 @@ from homestow.client.apps.qt.conflict_sides import SidePane
 from homestow.client.apps.qt.forms import card, label, named, told
 from homestow.client.apps.qt.model import Model
 from homestow.client.apps.qt.previews import Comparison, Looker
-from homestow.client.apps.qt.widgets import Button, Empty, page_layout
+from homestow.client.apps.qt.two_lines import Line, TwoLines
+from homestow.client.apps.qt.widgets import Button, Check, Empty, page_layout
 from homestow.client.apps.texts import Texts
 from homestow.wire.control import Conflict, Event, ListConflicts, Refused, Settle
 
-_ID: Final = Qt.ItemDataRole.UserRole
+_PICTURES: Final = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".heic", ".tif", ".tiff", ".bmp")
 Keep = Literal["original", "copy", "both"]
 
 
@@ -63,14 +61,12 @@ class ConflictsPage(QWidget):
         rows.setContentsMargins(14, 9, 14, 9)
         rows.addWidget(self.said)
         self.note.setVisible(False)
-        self.list = QListWidget()
-        self.list.setWordWrap(True)
-        named(self.list, texts("conflicts.title"))
+        self.list = TwoLines(texts("conflicts.title"))
         self.list.currentItemChanged.connect(self._chose)
         self.original, self.copy = SidePane(texts), SidePane(texts)
         self._together(self.original.text.verticalScrollBar(), self.copy.text.verticalScrollBar())
         self._together(self.original.text.horizontalScrollBar(), self.copy.text.horizontalScrollBar())
-        self.all = QCheckBox()
+        self.all = Check()
         self.both = Button(texts("conflicts.keep-both"))
         self.both_then = label("", "small")
         self.original.keep.clicked.connect(lambda: self._settle("original"))
@@ -169,24 +165,18 @@ class ConflictsPage(QWidget):
         row = max(0, self.list.currentRow())
         shown = self._shown.id if self._shown is not None else ""
         self._conflicts = conflicts
-        self.list.blockSignals(True)
-        self.list.clear()
-        for conflict in conflicts:
-            name = conflict.original.path.rpartition("/")[2]
-            facts = texts(
-                "conflicts.item",
-                folder=self._label(conflict.job),
-                device=conflict.device,
-                when=texts.when(conflict.at_ns),
-            )
-            item = QListWidgetItem(f"{name}\n{facts}")
-            item.setData(_ID, conflict.id)
-            item.setData(Qt.ItemDataRole.AccessibleTextRole, f"{name}, {facts}")
-            item.setToolTip(conflict.original.path)
-            self.list.addItem(item)
         at = next((number for number, each in enumerate(conflicts) if each.id == shown), min(row, len(conflicts) - 1))
-        self.list.setCurrentRow(at)
-        self.list.blockSignals(False)
+        lines = [
+            Line(
+                conflict.id,
+                conflict.original.path.rpartition("/")[2],
+                texts("conflicts.item", folder=self._label(conflict.job), device=conflict.device)
+                + f"\n{texts.when(conflict.at_ns)}",
+                "picture" if _is_picture(conflict.original.path) else "file",
+            )
+            for conflict in conflicts
+        ]
+        self.list.show_lines(lines, at)
         self.pages.setCurrentIndex(1 if conflicts else 0)
         self._chose()
 
@@ -304,3 +294,7 @@ class ConflictsPage(QWidget):
         self.note.setVisible(True)
         named(self.said, text)
         QAccessible.updateAccessibility(QAccessibleEvent(self.said, QAccessible.Event.Alert))
+
+
+def _is_picture(path: str) -> bool:
+    return path.lower().endswith(_PICTURES)

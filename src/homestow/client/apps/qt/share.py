@@ -4,11 +4,11 @@ from typing import Final
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAccessible, QAccessibleEvent, QGuiApplication
-from PySide6.QtWidgets import QCheckBox, QDialog, QFormLayout, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QFormLayout, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
 from homestow.client.apps.qt.forms import Complaint, card, label, named, told
 from homestow.client.apps.qt.model import Model
-from homestow.client.apps.qt.widgets import Bar, Button, Choice
+from homestow.client.apps.qt.widgets import Bar, Button, Check, Choice
 from homestow.client.apps.texts import Texts
 from homestow.wire.control import Link, Refused, Share, Unshare
 
@@ -42,7 +42,7 @@ class ShareDialog(QDialog):
             [*((str(days), texts("share.days", n=days)) for days in _DAYS), ("", texts("share.never"))],
             "30",
         )
-        self.guarded = QCheckBox(texts("share.guard"))
+        self.guarded = Check(texts("share.guard"))
         named(self.guarded, texts("share.guard"))
         self.password = QLineEdit()
         self.password.setEchoMode(QLineEdit.EchoMode.PasswordEchoOnEdit)

@@ -147,6 +147,11 @@ def notifier() -> Notifier:
     return _theme.notifier
 
 
+def chosen() -> Choice:
+    """What was chosen: "system" follows the desktop."""
+    return _theme.choice
+
+
 def color(name: str) -> QColor:
     """A colour of the present look by its name."""
     return QColor(getattr(_theme.look, name))
@@ -317,6 +322,10 @@ QComboBox QAbstractItemView { background: @surface@; border: 1px solid @border@;
 QSpinBox::up-button, QSpinBox::down-button, QTimeEdit::up-button, QTimeEdit::down-button { width: 0; border: none; }
 QCheckBox, QRadioButton { spacing: 9px; padding: 3px 2px; border: 2px solid transparent; border-radius: 6px; }
 QCheckBox:focus, QRadioButton:focus { border-color: @accent@; }
+QCheckBox::indicator { width: 17px; height: 17px; border: 1px solid @strong@; border-radius: 5px; background: @surface@; }
+QCheckBox::indicator:hover { background: @hover@; }
+QCheckBox::indicator:checked { background: @accent@; border-color: @accent@; }
+QCheckBox::indicator:disabled { background: @idle_soft@; border-color: @border@; }
 QCheckBox:disabled, QRadioButton:disabled { color: @faint@; }
 
 QListView, QTreeView { background: @surface@; border: 1px solid @border@; border-radius: 12px; outline: none; padding: 4px; }

@@ -16,6 +16,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import (
     QAbstractButton,
+    QCheckBox,
     QComboBox,
     QFrame,
     QHBoxLayout,
@@ -23,6 +24,8 @@ from PySide6.QtWidgets import (
     QPushButton,
     QScrollArea,
     QSizePolicy,
+    QStyle,
+    QStyleOptionButton,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -329,6 +332,30 @@ class Choice(QComboBox):
         painter.end()
 
 
+class Check(QCheckBox):
+    """A box to tick, seen in both looks."""
+
+    def __init__(self, text: str = "", about: str = "") -> None:
+        super().__init__(text)
+        self.setAccessibleName(plain(text))
+        self.setAccessibleDescription(about)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """The box as the stylesheet has it, and our tick in it."""
+        super().paintEvent(event)
+        if not self.isChecked():
+            return
+        how = QStyleOptionButton()
+        self.initStyleOption(how)
+        box = QRectF(self.style().subElementRect(QStyle.SubElement.SE_CheckBoxIndicator, how, self))
+        look = theme.current()
+        painter = QPainter(self)
+        color = look.on_accent if self.isEnabled() else look.faint
+        icons.paint(painter, "check", box.adjusted(2.5, 2.5, -2.5, -2.5), color, 3.2)
+        painter.end()
+
+
 class Switch(QAbstractButton):
     """On or off."""
 
@@ -426,7 +453,12 @@ class Empty(QWidget):
         for each in (self.heading, self.text):
             each.setAlignment(Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop)
             each.setFixedWidth(420)
-            rows.addWidget(each, 0, Qt.AlignmentFlag.AlignHCenter)
+            # Without an alignment of its own, so that the layout asks how high it is at this width.
+            line = QHBoxLayout()
+            line.addStretch(1)
+            line.addWidget(each)
+            line.addStretch(1)
+            rows.addLayout(line)
         if button is not None:
             rows.addSpacing(6)
             rows.addWidget(button, 0, Qt.AlignmentFlag.AlignHCenter)

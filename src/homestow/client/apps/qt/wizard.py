@@ -31,7 +31,7 @@ from homestow.client.apps.qt.wizard_steps import Draft, Step
 from homestow.client.apps.texts import Texts
 from homestow.wire.control import AnyOrder, JobNow
 
-SIZE: Final = (760, 600)
+SIZE: Final = (780, 660)
 
 
 class Wizard(QDialog):

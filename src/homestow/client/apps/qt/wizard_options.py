@@ -79,7 +79,7 @@ class OptionsStep(Step):
         stack.setSpacing(4)
         for part in parts:
             stack.addWidget(part)
-        above = label(name, "heading", wrap=False)
+        above = label(name, "strong", wrap=False)
         above.setBuddy(parts[0])
         form.addRow(above, stack)
 

@@ -9,8 +9,6 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
     QLineEdit,
-    QListWidget,
-    QListWidgetItem,
     QTreeWidget,
     QTreeWidgetItem,
     QVBoxLayout,
@@ -18,6 +16,7 @@ from PySide6.QtWidgets import (
 )
 
 from homestow.client.apps.qt.forms import Complaint, card, label, named, told
+from homestow.client.apps.qt.two_lines import Line, TwoLines
 from homestow.client.apps.qt.widgets import Button
 from homestow.client.apps.qt.wizard_steps import Step, Way
 from homestow.wire.control import CheckFolder, FolderSeen, ListFolders, MakeFolder, Refused
@@ -34,8 +33,7 @@ class WorkspaceStep(Step):
     def __init__(self, way: Way) -> None:
         super().__init__(way, way.texts("wizard.workspace-title"), way.texts("wizard.workspace-about"))
         texts = self.texts
-        self.spaces = QListWidget()
-        named(self.spaces, texts("wizard.workspaces"))
+        self.spaces = TwoLines(texts("wizard.workspaces"))
         self.tree = QTreeWidget()
         self.tree.setHeaderHidden(True)
         named(self.tree, texts("wizard.folders"))
@@ -55,11 +53,11 @@ class WorkspaceStep(Step):
 
     def _build(self) -> None:
         left, right = QVBoxLayout(), QVBoxLayout()
-        heading = label(self.texts("wizard.workspaces"), "heading", wrap=False)
+        heading = label(self.texts("wizard.workspaces"), "strong", wrap=False)
         heading.setBuddy(self.spaces)
         left.addWidget(heading)
         left.addWidget(self.spaces, 1)
-        heading = label(self.texts("wizard.folders"), "heading", wrap=False)
+        heading = label(self.texts("wizard.folders"), "strong", wrap=False)
         heading.setBuddy(self.tree)
         right.addWidget(heading)
         right.addWidget(self.tree, 1)
@@ -84,14 +82,16 @@ class WorkspaceStep(Step):
         if self._shown == (draft.url, draft.user) and self.spaces.count():
             return
         self._shown = (draft.url, draft.user)
-        self.spaces.clear()
-        for space in draft.workspaces:
-            item = QListWidgetItem(f"{space.name}\n{self.texts(f'rights.{space.rights}')}")
-            item.setData(Qt.ItemDataRole.AccessibleTextRole, f"{space.name}, {self.texts(f'rights.{space.rights}')}")
-            self.spaces.addItem(item)
-        if draft.workspaces:
-            self.spaces.setCurrentRow(0)
-        else:
+        icon = {"own": "house", "write": "share", "read": "eye"}
+        self.spaces.show_lines(
+            [
+                Line(space.name, space.name, self.texts(f"rights.{space.rights}"), icon[space.rights])
+                for space in draft.workspaces
+            ],
+            row=0 if draft.workspaces else -1,
+        )
+        self._chose_space(self.spaces.currentRow())
+        if not draft.workspaces:
             self.wrong.say(self.texts("wizard.no-workspaces"))
 
     def ready(self) -> bool:
@@ -216,7 +216,7 @@ class FolderStep(Step):
         named(self.path, texts("wizard.folder"))
         self.browse = Button(texts("wizard.browse"), press=self._browse)
         self.wrong = Complaint(self.path)
-        above = label(texts("wizard.folder"), "heading")
+        above = label(texts("wizard.folder"), "strong")
         above.setBuddy(self.path)
         line = QHBoxLayout()
         line.addWidget(self.path, 1)

@@ -7,18 +7,16 @@ from urllib.parse import urlsplit
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
-    QCheckBox,
     QFormLayout,
     QHBoxLayout,
     QLineEdit,
-    QListWidget,
-    QListWidgetItem,
     QVBoxLayout,
     QWidget,
 )
 
 from homestow.client.apps.qt.forms import Complaint, card, label, named, told
-from homestow.client.apps.qt.widgets import Button
+from homestow.client.apps.qt.two_lines import Line, TwoLines
+from homestow.client.apps.qt.widgets import Button, Check
 from homestow.client.apps.qt.wizard_steps import Step, Way
 from homestow.wire.control import (
     CheckServer,
@@ -31,7 +29,6 @@ from homestow.wire.control import (
     Workspace,
 )
 
-_URL: Final = Qt.ItemDataRole.UserRole
 _ENCRYPTED: Final = ("https", "netdrives")
 
 
@@ -61,21 +58,20 @@ class ServerStep(Step):
         named(self.address, texts("wizard.address"))
         self.address.setInputMethodHints(Qt.InputMethodHint.ImhUrlCharactersOnly)
         self.wrong = Complaint(self.address)
-        above = label(texts("wizard.address"), "heading")
+        above = label(texts("wizard.address"), "strong")
         above.setBuddy(self.address)
         self.open_card, rows = card("note-warn")
         rows.addWidget(label(texts("wizard.open-what")))
-        self.open_trust = QCheckBox(texts("wizard.open-trust"))
+        self.open_trust = Check(texts("wizard.open-trust"))
         named(self.open_trust, texts("wizard.open-trust"), texts("wizard.open-what"))
         rows.addWidget(self.open_trust)
         self.open_card.setVisible(False)
-        self.found = QListWidget()
-        named(self.found, texts("wizard.found"))
+        self.found = TwoLines(texts("wizard.found"))
         self.found.setMinimumHeight(110)
         self.nobody = label("", "muted")
         self.again = Button(texts("wizard.search"), "link", press=self._search)
         head = QHBoxLayout()
-        heading = label(texts("wizard.found"), "heading", wrap=False)
+        heading = label(texts("wizard.found"), "strong", wrap=False)
         heading.setBuddy(self.found)
         head.addWidget(heading, 1)
         head.addWidget(self.again)
@@ -89,6 +85,7 @@ class ServerStep(Step):
         self.open_trust.toggled.connect(self.ready_changed)
         self.found.currentItemChanged.connect(self._picked)
         self.found.itemClicked.connect(self._picked)
+        self.found.itemActivated.connect(self._picked)
         self._searched = False
 
     def first(self) -> QWidget:
@@ -150,15 +147,7 @@ class ServerStep(Step):
         self.way.model.ask(Discover(), self._came, self._none_came, owner=self)
 
     def _came(self, servers: tuple[Found, ...]) -> None:
-        self.found.blockSignals(True)
-        self.found.clear()
-        for server in servers:
-            item = QListWidgetItem(f"{server.name}\n{server.url}")
-            item.setData(_URL, server.url)
-            item.setData(Qt.ItemDataRole.AccessibleTextRole, f"{server.name}, {server.url}")
-            self.found.addItem(item)
-        self.found.setCurrentRow(-1)
-        self.found.blockSignals(False)
+        self.found.show_lines([Line(server.url, server.name, server.url, "server") for server in servers])
         self.again.setEnabled(True)
         self.nobody.setText(self.texts("wizard.found-none"))
         self.nobody.setVisible(not servers)
@@ -167,9 +156,9 @@ class ServerStep(Step):
         self.again.setEnabled(True)
         self.nobody.setText(str(told(self.texts, refused)))
 
-    def _picked(self, item: QListWidgetItem | None) -> None:
-        if item is not None:
-            self.address.setText(item.data(_URL))
+    def _picked(self) -> None:
+        if self.found.key:
+            self.address.setText(self.found.key)
 
 
 class LoginStep(Step):
@@ -185,7 +174,7 @@ class LoginStep(Step):
         self.password.setEchoMode(QLineEdit.EchoMode.Password)
         self.password.setMaxLength(1024)
         named(self.password, texts("wizard.password"), texts("wizard.password-about"))
-        self.show_password = QCheckBox(texts("wizard.show-password"))
+        self.show_password = Check(texts("wizard.show-password"))
         named(self.show_password, texts("wizard.show-password"))
         self.wrong = Complaint(self.password)
         self.known = label("", "muted")
@@ -193,7 +182,7 @@ class LoginStep(Step):
         form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapAllRows)
         form.setVerticalSpacing(6)
         for field, key in ((self.user, "wizard.user"), (self.password, "wizard.password")):
-            above = label(texts(key), "heading")
+            above = label(texts(key), "strong")
             above.setBuddy(field)
             form.addRow(above, field)
         self.rows.addWidget(self.server)

@@ -70,7 +70,9 @@ class Texts:
             server=server or self("unit.the-server"),
             message=message,
         )
-        return Told(what[:1].upper() + what[1:], self._todo(code), "" if "message" in wanted else message)
+        if not server or not what.startswith(server):
+            what = what[:1].upper() + what[1:]
+        return Told(what, self._todo(code), "" if "message" in wanted else message)
 
     def _todo(self, code: str) -> str:
         key = f"do.{code}"
