@@ -102,7 +102,22 @@ def live(folder: Path | None = None) -> list[Place]:
 
     Places that were left behind are removed.
     """
-    client = folder or client_folder()
+    answering = (place for place in _held(folder or client_folder()) if place.orders)
+    return sorted(answering, key=lambda place: (place.name != SERVICE, place.begun_ns))
+
+
+def find(name: str, folder: Path | None = None) -> Place | None:
+    """The running service of this name, if there is one."""
+    return next((place for place in live(folder) if place.name == name), None)
+
+
+def holder(name: str, folder: Path | None = None) -> Place | None:
+    """Who holds the place of this name, also when it does not answer (yet)."""
+    return next((place for place in _held(folder or client_folder()) if place.name == name), None)
+
+
+def _held(client: Path) -> list[Place]:
+    """All services of this client, also those that are just starting."""
     found: dict[Path, Place] = {}
     for home in _homes(client, looking=True):
         for inside in _folders(home):
@@ -111,14 +126,8 @@ def live(folder: Path | None = None) -> list[Place]:
                 continue
             note = _read(inside)
             if note is not None and note.client == str(client):
-                place = _place(inside, note)
-                found[place.folder] = place
-    return sorted(found.values(), key=lambda place: (place.name != SERVICE, place.begun_ns))
-
-
-def find(name: str, folder: Path | None = None) -> Place | None:
-    """The running service of this name, if there is one."""
-    return next((place for place in live(folder) if place.name == name), None)
+                found[inside] = _place(inside, note)
+    return list(found.values())
 
 
 class Held:
@@ -179,11 +188,11 @@ def take(name: str, folder: Path | None = None) -> Held:
         StorageFailed: no folder can be had that only this user can enter.
     """
     client = folder or client_folder()
-    running = find(name, client)
-    if running is not None:
-        raise _runs(name, running.pid)
-    for home in _homes(client):
-        inside = home / name
+    for running in _held(client):
+        if running.name == name:
+            raise _runs(name, running.pid)
+    for inside in _candidates(name, client):
+        home = inside.parent
         if len(os.fsencode(inside / "orders")) > MAX_SOCKET_PATH or not (_make(home) and _make(inside)):
             continue
         lock = _lock(inside)
@@ -191,7 +200,9 @@ def take(name: str, folder: Path | None = None) -> Held:
             for left in _FILES:
                 with suppress(FileNotFoundError):
                     (inside / left).unlink()
-            return Held(name, inside, client, lock)
+            held = Held(name, inside, client, lock)
+            held.tell(Place(name, inside, os.getpid(), time.time_ns(), ""))
+            return held
         note = _read(inside)
         if note is None or note.client == str(client):
             raise _runs(name, note.pid if note is not None else 0)
@@ -232,6 +243,17 @@ def _homes(client: Path, *, looking: bool = False) -> Iterator[Path]:
     yield Path(tempfile.gettempdir()) / f"homestow-{_uid()}"
 
 
+def _candidates(name: str, client: Path) -> Iterator[Path]:
+    """Where a place may be made, the best first: homes that other data of this user share know it by a second name."""
+    second = f"{name}-{_hashed(client)}"
+    for home in _homes(client):
+        own = home == client / "run"
+        if own or os.environ.get("XDG_RUNTIME_DIR", "") == str(home.parent):
+            yield home / name
+        if not own:
+            yield home / second
+
+
 def _is_private(path: Path) -> bool:
     """A real folder of ours that nobody else can enter."""
     try:
@@ -246,9 +268,9 @@ def _is_private(path: Path) -> bool:
 def _make(path: Path) -> bool:
     """Make a folder that only we can enter, unless it is one; False: it cannot be, or something else is there."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(FileExistsError):
-            path.mkdir(mode=0o700)
+        for each in (*reversed(path.parents), path):
+            if not each.is_dir():
+                each.mkdir(mode=0o700, exist_ok=True)
     except OSError:
         return False
     return _is_private(path)

@@ -60,19 +60,15 @@ _SHOWN_MS: Final = 12_000
 
 
 class MainWindow(QWidget):
-    """The one window.
-
-    Args:
-        stays: closing the window only hides it, because there is a tray icon to bring it back.
-    """
+    """The one window; closing only hides it, what that means is decided by who hears `closed`."""
 
     closed = Signal()
-    """The person closed the window: hidden when `stays`."""
-    quit_wanted = Signal()
+    quit_wanted = Signal(bool)
+    """True: the service shall end too."""
 
-    def __init__(self, model: Model, texts: Texts, *, stays: Callable[[], bool] = lambda: False) -> None:
+    def __init__(self, model: Model, texts: Texts) -> None:
         super().__init__()
-        self._model, self._texts, self._stays = model, texts, stays
+        self._model, self._texts = model, texts
         self._pages: dict[str, QWidget] = {}
         self._navs: dict[str, Button] = {}
         self._badges: dict[str, QLabel] = {}
@@ -126,6 +122,9 @@ class MainWindow(QWidget):
             wanted = getattr(page, "wanted", None)
             if wanted is not None:
                 wanted.connect(self.go)
+            quit_wanted = getattr(page, "quit_wanted", None)
+            if quit_wanted is not None:
+                quit_wanted.connect(lambda: self.quit_wanted.emit(True))
             self._pages[name] = page
             self._stack.addWidget(page)
         self._stack.setCurrentWidget(page)
@@ -238,7 +237,7 @@ class MainWindow(QWidget):
         on("Ctrl+,", lambda: self.go("settings"))
         on(QKeySequence.StandardKey.New, self.add_folder)
         on(QKeySequence.StandardKey.Close, self.close)
-        on(QKeySequence.StandardKey.Quit, self.quit_wanted.emit)
+        on(QKeySequence.StandardKey.Quit, lambda: self.quit_wanted.emit(False))
 
     def add_folder(self) -> None:
         """Begin the wizard."""
