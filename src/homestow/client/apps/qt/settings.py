@@ -55,7 +55,7 @@ class SettingsPage(QWidget):
         model.connection_changed.connect(self._show)
         self._show()
 
-    def wanted(self) -> Settings:
+    def entered(self) -> Settings:
         """The settings as they are entered now."""
         return msgspec.structs.replace(
             self._model.settings,
@@ -200,7 +200,7 @@ class SettingsPage(QWidget):
 
     def _send(self) -> None:
         self._rest.stop()
-        wanted = self.wanted()
+        wanted = self.entered()
         if wanted != self._model.settings:
             self._model.ask(ChangeSettings(settings=wanted), None, self._refused, owner=self)
 

@@ -258,7 +258,7 @@ QLabel[role="small"] { color: @muted@; font-size: @small@; }
 QLabel[role="good"] { color: @good@; } QLabel[role="busy"] { color: @busy@; } QLabel[role="warn"] { color: @warn@; }
 QLabel[role="bad"], QLabel[role="error"] { color: @bad@; }
 QLabel[role="brand"] { font-size: @heading@; font-weight: 700; }
-QLabel[role="badge"] { background: @warn_soft@; color: @warn@; border-radius: 9px; padding: 1px 7px; font-size: @small@;
+QLabel[role="badge"] { background: @warn_soft@; color: @warn@; border-radius: 7px; padding: 1px 7px; font-size: @small@;
   font-weight: 600; }
 
 QFrame[role="card"] { background: @surface@; border: 1px solid @border@; border-radius: 12px; }
