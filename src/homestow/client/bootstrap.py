@@ -374,13 +374,20 @@ class Running:
     def apply(self, before: Settings, now: Settings) -> None:
         """See `House`; what was changed is changed back when something of it cannot be."""
         try:
-            self._change_ports(before, now)
+            self._change(before, now)
         except CloudError:
             with suppress(CloudError):
-                self._change_ports(now, before)
+                self._change(now, before)
             raise
 
-    def _change_ports(self, before: Settings, now: Settings) -> None:
+    def _change(self, before: Settings, now: Settings) -> None:
+        from homestow.client.adapters import autostart
+
+        if now.autostart != before.autostart:
+            if now.autostart:
+                autostart.turn_on()
+            else:
+                autostart.turn_off()
         if now.zmq_port != before.zmq_port and self._hub is not None:
             if now.zmq_port:
                 self._hub.open_plain(now.zmq_port)
