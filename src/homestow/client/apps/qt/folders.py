@@ -99,7 +99,9 @@ class FoldersPage(QWidget):
                 if card is not None and card.job.progress is not job.progress:
                     card.show_progress(job)
         words = self._texts(f"general.{model.general}")
-        if model.general == "syncing" and len(model.jobs) > 1:
+        if not model.connected:
+            words = self._texts("window.no-service")
+        elif model.general == "syncing" and len(model.jobs) > 1:
             far = progress_of(self._texts, model.progress)
             words = f"{words} · {far}" if far else words
         self._subtitle.setText(words)
