@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "conflicts": ("joborders", "conflicts"),
     "log": ("joborders", "log"),
     "jobs": ("jobs", "jobs"),
+    "autostart": ("autostart", "autostart"),
     "ui": ("ui", "ui"),
     "ls": ("transfers", "ls"),
     "get": ("transfers", "get"),

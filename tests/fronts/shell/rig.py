@@ -22,7 +22,8 @@ class Shell:
         for name in ("XDG_RUNTIME_DIR", "HOMESTOW_PASSWORD", "COLUMNS"):
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setenv("XDG_DATA_HOME", str(home))
-        monkeypatch.setenv("TZ", "UTC")
+        monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
+        monkeypatch.setenv("HOME", str(home))
 
     def serve(self, twin: TwinService | None = None, name: str = places.SERVICE, *, plain: bool = False) -> "Served":
         """Have a service run."""
