@@ -186,8 +186,7 @@ class Service:
         return seen(tasks)
 
     def _now(self, number: int, task: Task) -> control.JobNow:
-        conflicts = len(self._history.clashes(task.id))
-        return job_now(number, task, self.publisher.last(task.id), conflicts)
+        return job_now(number, task, self.publisher.last(task.id), len(task.conflicts))
 
     def _news_of(self, changed: set[str], stirred: set[str]) -> Sequence[control.AnyNews]:
         jobs = self.jobs()
@@ -287,9 +286,9 @@ class Service:
                     for held in task.standing().problems
                 )[: control.MAX_LIST]  # fmt: skip
             case control.ListConflicts(job=job):
-                return ()
-            case control.Settle():
-                raise NotFound("There is no such conflict any more.")
+                return tuple(each for task in self._chosen(job) for each in task.conflicts)[: control.MAX_LIST]
+            case control.Settle(job=job, keep=keep, conflict=conflict):
+                return self._find(job).settle(keep, conflict)
 
     # --- jobs of the file ---------------------------------------------------------------------------------------------
 
@@ -487,7 +486,7 @@ class Service:
                 return tuple(control.Found(name=each.name, url=each.url) for each in accounts.discover(seconds))
             case control.CheckServer(url=url):
                 seen = accounts.check(url)
-                return control.ServerSeen(url=seen.url, version=seen.version, user=seen.user)
+                return control.ServerSeen(url=seen.url, version=seen.version, user=seen.user, plain=seen.plain)
             case control.LogIn(url=url, user=user, password=password):
                 accounts.log_in(url, user, password)
                 self._logged_in(url)
