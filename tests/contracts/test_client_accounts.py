@@ -1,5 +1,6 @@
 """What every `Accounts` of the client promises, over a real server and over its twin in memory; and what the first does beyond."""
 
+import http.client
 import logging
 import socket
 import ssl
@@ -7,6 +8,8 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
 
@@ -262,6 +265,73 @@ def test_a_link_opens(rig: Rig, tmp_path: Path) -> None:
     accounts.unshare(rig.url, "anna", made.id)
     with pytest.raises(urllib.error.HTTPError):
         urllib.request.urlopen(made.url, timeout=20)
+
+
+@contextmanager
+def proxied(port: int, prefix: str) -> Iterator[int]:
+    """A proxy that serves what answers at `port` below a path; gives its own port."""
+
+    class Behind(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def handle_one_request(self) -> None:
+            self.raw_requestline = self.rfile.readline(65537)
+            if not self.raw_requestline or not self.parse_request():
+                self.close_connection = True
+                return
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            if not self.path.startswith(prefix + "/"):
+                self.send_error(404)
+                return
+            inner = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+            inner.request(self.command, self.path.removeprefix(prefix), body, dict(self.headers.items()))
+            answer = inner.getresponse()
+            data = answer.read()
+            self.send_response_only(answer.status)
+            for name, value in answer.getheaders():
+                if name.lower() not in ("transfer-encoding", "content-length", "connection"):
+                    self.send_header(name, value)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+            inner.close()
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Behind)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        thread.join(20)
+        server.server_close()
+
+
+def test_a_link_of_a_server_below_a_path(rig: Rig, tmp_path: Path) -> None:
+    """The prefix stands in the link too, which opens through the proxy."""
+    rig.client("anna").put_file(rig.top, "cake.txt", b"eat me")
+    accounts = ApiAccounts(Logins(tmp_path / "client", lambda: None), "laptop")
+    with proxied(rig.port, "/cloud") as port:
+        url = accounts.check(f"http://127.0.0.1:{port}/cloud/").url
+        accounts.log_in(url, "anna", PASSWORD)
+        made = accounts.share(url, "anna", "tree", "cake.txt", 3, None)
+        assert made.url.startswith(f"http://127.0.0.1:{port}/cloud/s/")
+        with urllib.request.urlopen(made.url, timeout=20) as answer:
+            assert answer.read() == b"eat me"
+        accounts.unshare(url, "anna", made.id)
+        with pytest.raises(urllib.error.HTTPError):
+            urllib.request.urlopen(made.url, timeout=20)
+
+
+def test_a_link_ends_after_its_days_and_asks_for_its_password(rig: Rig, tmp_path: Path) -> None:
+    """By the server's clock."""
+    rig.client("anna").put_file(rig.top, "cake.txt", b"eat me")
+    accounts = ApiAccounts(Logins(tmp_path / "client", lambda: None), "laptop")
+    accounts.log_in(rig.url, "anna", PASSWORD)
+    accounts.share(rig.url, "anna", "tree", "cake.txt", 3, "secret word")
+    (share,) = rig.client("anna").shares()
+    assert share.password
+    assert share.expires_ns == rig.clock.ns + 3 * 24 * 3600 * 10**9
 
 
 def test_a_bad_certificate_is_not_gone_around() -> None:
