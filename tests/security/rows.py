@@ -78,6 +78,7 @@ DRIVE, DRIVE_RIGHTS, DRIVE_BYTES = (
     f"fronts/netdrive/test_{name}.py" for name in ("documented_list", "rights", "framing")
 )
 SERVER, SYNC = "journeys/test_cli_server.py", "journeys/test_cli_sync.py"
+PEOPLE_HERE, FOUND = "contracts/test_client_accounts.py", "fronts/http/test_announcing.py"
 
 ROWS: dict[int, Row] = {
     1: Row(
@@ -273,13 +274,21 @@ ROWS: dict[int, Row] = {
     85: Row("the library's own holes", waits=ZMQ),
     86: Row("pages that talk to local ports", waits=ZMQ),
     87: Row("malformed messages", waits=ZMQ),
-    88: Row("addresses that open programs", (f"{CLIENT}::test_what_is_no_address_of_ours_is_refused",)),
+    88: Row("addresses that open programs", (f"{CLIENT}::test_what_is_no_address_of_ours_is_refused",
+                                             f"{PEOPLE_HERE}::test_S88_other_addresses_are_refused",
+                                             f"{FOUND}::test_what_becomes_none")),
     89: Row("bad TLS", (f"{CLIENT}::test_bad_tls_is_never_accepted", f"{REMOTE}::test_a_redirect_gets_no_credentials",
-                        f"{SERVER}::test_tls_from_server_to_client")),
-    90: Row("credentials of the client", ("unit/test_cli_first.py::test_a_login_is_remembered_for_its_owner_only",
+                        f"{SERVER}::test_tls_from_server_to_client",
+                        f"{PEOPLE_HERE}::test_a_bad_certificate_is_not_gone_around")),
+    90: Row("credentials of the client", (f"{PEOPLE_HERE}::test_S90_S91_the_password_is_nowhere",
+                                          "unit/test_client_logins.py::test_a_token_lies_in_the_keyring",
+                                          "unit/test_cli_first.py::test_a_login_is_remembered_for_its_owner_only",
                                           f"{SYNC}::test_the_login_is_kept_and_the_password_is_not")),
-    91: Row("the client's log", (f"{SYNC}::test_the_password_is_not_seen_in_the_process_list",), waits="names of files stand in messages"),
-    92: Row("hostile server", (f"{REMOTE}::test_a_listing_that_does_not_get_on_is_refused", f"{REMOTE}::test_limits_are_never_more_than_ours",
+    91: Row("the client's log", (f"{PEOPLE_HERE}::test_S90_S91_the_password_is_nowhere",
+                                 "unit/test_client_logins.py::test_a_login_does_not_show_its_token",
+                                 f"{SYNC}::test_the_password_is_not_seen_in_the_process_list",), waits="names of files stand in messages"),
+    92: Row("hostile server", (f"{FOUND}::test_noise_on_the_port_stops_nobody", f"{FOUND}::test_a_name_is_only_shown",
+                               f"{REMOTE}::test_a_listing_that_does_not_get_on_is_refused", f"{REMOTE}::test_limits_are_never_more_than_ours",
                                f"{REMOTE}::test_a_pack_that_is_not_what_was_asked_for", f"{CLIENT}::test_a_drip_ends_with_a_deadline",
                                f"{CLIENT}::test_any_head_is_read_or_refused"), waits="no fuzzing of whole sessions"),
     93: Row("planted files", (f"{TREE}::test_a_planted_private_folder_is_refused", f"{TREE}::test_a_planted_staging_link_is_not_followed",
@@ -291,7 +300,8 @@ ROWS: dict[int, Row] = {
     96: Row("playlists that fetch", (f"{WORKERS}::test_S96_nothing_else_is_opened",)),
     97: Row("secrets in logs", (f"{SERVER}::test_passwords_are_never_echoed", f"{SETTINGS}::test_a_secret_never_shows_itself",
                                 f"{ACCOUNT_ROWS}::test_nothing_secret_shows", f"{PI_ACCOUNTS}::test_no_password_is_in_the_log")),
-    98: Row("names in logs", ("unit/test_cli_display.py::test_a_name_cannot_draw_on_the_terminal",)),
+    98: Row("names in logs", ("fronts/shell/test_shell.py::test_names_cannot_draw_on_the_terminal",
+                              "unit/test_cli_display.py::test_a_name_cannot_draw_on_the_terminal",)),
     99: Row("metadata tools", absent="none is used"),
     100: Row("workers that break out", (f"{WORKERS}::test_S100_a_worker_can_neither_open_nor_connect",
                                         f"{WORKERS}::test_a_worker_sees_nothing_of_the_servers_environment"),
