@@ -12,8 +12,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from zeroconf import ServiceInfo
 
+from homestow.client.adapters.accounts_api import address_of
 from homestow.client.adapters.discovery import announced, discover, look
 from homestow.client.ports.accounts import Announced
 from homestow.server.adapters.announcing import Announcer, announcer
@@ -147,6 +150,33 @@ def test_what_becomes_none(info: ServiceInfo) -> None:
     """S88, S92: other schemes, users, control characters, addresses of nobody."""
     found = announced(info)
     assert found is None or (found.url == "http://192.168.1.20:5000" and "\x1b" not in found.url)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from([b"name", b"version", b"tls", b"path", b"url", b"other"]),
+        st.one_of(st.none(), st.binary(max_size=300), st.sampled_from([b"0", b"1", b"https://home.example", b"/a b"])),
+    ),
+    st.integers(0, 65535),
+    st.one_of(st.none(), st.text(max_size=60), st.sampled_from(["a/b.local.", "a@b.local.", "pi.local."])),
+)
+def test_S92_any_record_becomes_an_address_or_nothing(
+    fields: dict[bytes, bytes | None], port: int, server: str | None
+) -> None:
+    """Whatever stands in it; what comes out is an address that would be taken as typed."""
+
+    class Info(ServiceInfo):
+        """A record as it came, without the library's own look at it."""
+
+        properties = fields
+
+    info = Info(SERVICE, f"x.{SERVICE}", port=port, parsed_addresses=["192.168.1.20"])
+    info.server = server
+    found = announced(info)
+    if found is not None:
+        assert address_of(found.url) == found.url
+        assert found.name
+        assert found.name.isprintable()
 
 
 def test_a_name_is_only_shown() -> None:

@@ -7,6 +7,7 @@ and asked who it is when somebody chooses it.
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 MAX_FOUND: Final = 100
 """So many servers are shown; more there are only where somebody floods the network."""
 
+_HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 _MAX_OUTPUT: Final = 1024 * 1024
 _START_S: Final = 15.0
 
@@ -100,7 +102,8 @@ def announced(info: "ServiceInfo") -> Announced | None:
             return None
     scheme = "https" if told.tls else "http"
     # A certificate is made out to a name; without one the number works also where names of the network are not asked for.
-    hosts = [(info.server or "").rstrip(".")] if told.tls else []
+    name = (info.server or "").rstrip(".")
+    hosts = [name] if told.tls and _HOST.fullmatch(name) else []
     hosts += [f"[{each}]" if ":" in each else each for each in info.parsed_addresses() if _is_somebody(each)]
     for host in hosts:
         try:
