@@ -21,11 +21,11 @@ HEX = hashlib.sha256(b"x").hexdigest()
 DAY_NS = 1_700_000_000_000_000_000
 
 names = (
-    st.text(st.characters(exclude_characters="/\0", exclude_categories=("Cs",)), min_size=1, max_size=60)
+    st.text(st.characters(exclude_characters="/\0", codec="utf-8"), min_size=1, max_size=60)
     .map(nfc)
     .filter(lambda name: name not in (".", "..") and len(name.encode()) < 160)
 )
-devices = st.text(st.characters(exclude_categories=("Cs",)), max_size=30).filter(lambda name: " (conflict " not in name)
+devices = st.text(st.characters(codec="utf-8"), max_size=30).filter(lambda name: " (conflict " not in name)
 days = st.integers(-(2**62), 2**62)
 
 

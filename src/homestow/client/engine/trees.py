@@ -7,10 +7,13 @@ row per item and the planner looks at differences alone. A folder that is gone o
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from typing import NamedTuple
 
 from homestow.client.engine.seen import LocalPath, Stamp
 from homestow.values.digests import Digest
+
+_VERSIONS = count(1)
 
 NOWHERE = 0
 """The folder of a base whose folder is known no more; no id is 0. Both sides have the item elsewhere, or not at all."""
@@ -142,6 +145,7 @@ class Trees:
     __slots__ = (
         "_below", "_dirty_earlier", "_dirty_local", "_dirty_passed", "_dirty_remote", "_dirty_synced", "_local_in",
         "_remote_in", "earlier", "local", "next_new", "passed", "remote", "renamed", "synced", "top",
+        "version",
     )  # fmt: skip
 
     def __init__(
@@ -163,6 +167,8 @@ class Trees:
         """What the server showed, and the disk may have got, before the news that `remote` holds; see `engine.earlier`."""
         self.next_new = min(0, min(self.local, default=0)) - 1
         """The next free id for an item that the server does not have."""
+        self.version = next(_VERSIONS)
+        """Another number after each `drain` that had something, and in other trees."""
         self.renamed: dict[int, int] = {}
         """Id before the server had it to present id, of this run; see `now`."""
         self._below: dict[int, set[int]] = {}
@@ -483,6 +489,8 @@ class Trees:
                 changes.earlier_dropped.append(node)
         self._dirty_synced, self._dirty_local, self._dirty_remote = set(), set(), set()
         self._dirty_passed, self._dirty_earlier = set(), set()
+        if changes:
+            self.version = next(_VERSIONS)
         return changes
 
 

@@ -40,6 +40,7 @@ from homestow.client.running.news import News
 from homestow.client.running.outcome import Counts, Ending, Outcome, counts_as_left
 from homestow.client.running.part import Part
 from homestow.client.running.progress import Doing, Progress
+from homestow.client.running.settling import Settling
 from homestow.client.running.work import Stopped, Trouble, Work
 from homestow.values.errors import CloudError
 from homestow.values.nodes import Node
@@ -107,6 +108,7 @@ class Cycle:
         part = Part(remote, places, remote_folder, saved.life) if places is not None and remote_folder else None
         self._news = News(self._work, saved.life, saved.cursor, self._looking.forget, part)
         self._executor = Executor(self._work, self._news.take, lambda: self._news.cursor)
+        self.settling = Settling(self._work, self._news, self._looking, self._rules)
         self._direction, self._settle_s = direction, settle_s
         self._accept_deletes = accept_deletes
         self._plan_held: tuple[Held, ...] = ()

@@ -127,6 +127,11 @@ class Progress:
             self._count(now, size_bytes)
             self._current = name
 
+    def rest(self) -> None:
+        """Nothing goes on: what was counted for the rate is let go."""
+        with self._lock:
+            self._recent.clear()
+
     def _count(self, now: float, size_bytes: int) -> None:
         self._bytes_done += size_bytes
         self._recent.append((now, size_bytes))

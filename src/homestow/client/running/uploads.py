@@ -241,11 +241,38 @@ def _small(file: _File, content: bytes) -> SmallFile:
     return SmallFile(content, mtime_ns, digest, node=NodeId(file.item), base=file.rev)
 
 
-class _Sending:
-    """One upload by blocks: begun anew or continued, read once from start to end while missing blocks go out."""
+def publish(work: Work, item: int, path: LocalPath, mine: LocalItem, rev: int) -> tuple[Digest, Node]:
+    """Make the bytes of one file of the disk the content of another file's node, over its content `rev`.
 
-    def __init__(self, work: Work, file: _File, earlier: OpenUpload | None) -> None:
-        self._work, self._file = work, file
+    Nothing is remembered: should the answer be lost, it is news like those of another computer.
+
+    Raises:
+        LocalChanged: the file at `path` is not as `mine` says. Stale: the node has other content by now.
+        DigestMismatch: the server answered with something else.
+    """
+    file = _File(item, path, mine, mine.parent, rev)
+    try:
+        with _Sending(work, file, None, remembered=False) as sending:
+            for block in sending.blocks():
+                sending.put(block)
+            digest, node = sending.finish()
+        if node.id != item or (node.digest is not None and node.digest != digest):
+            raise DigestMismatch(f"The server answered about something else than {path[-1]}.")
+    except BaseException:
+        work.progress.end(item, done=False)
+        raise
+    work.progress.end(item, done=True)
+    return digest, node
+
+
+class _Sending:
+    """One upload by blocks: begun anew or continued, read once from start to end while missing blocks go out.
+
+    `remembered` False: the file is not the node's own, so that nothing of it may be taken for its state later.
+    """
+
+    def __init__(self, work: Work, file: _File, earlier: OpenUpload | None, *, remembered: bool = True) -> None:
+        self._work, self._file, self._remembered = work, file, remembered
         self._block = min(BLOCK_SIZE, work.remote.limits.block_bytes)
         work.progress.begin(file.item, file.path[-1], True, file.mine.size)
         self._reading: Reading = opened(work.tree, file.path, file.mine.stamp)
@@ -289,7 +316,7 @@ class _Sending:
         file, work = self._file, self._work
         begin = work.remote.begin_upload
         size, mtime_ns, digest, key = file.mine.size, file.mine.mtime_ns, self._named(), work.chance.key()
-        offer(work, [(file, digest)])  # the server may know the content, and then this is all
+        self._offer(digest)  # the server may know the content, and then this is all
         if file.rev is None:
             state = begin(
                 size=size, mtime_ns=mtime_ns, block_size=self._block, digest=digest,
@@ -301,10 +328,15 @@ class _Sending:
                 node=NodeId(file.item), base=file.rev, key=key,
             )  # fmt: skip
         if state.done is None:
-            work.state.put_upload(OpenUpload(file.item, state.id, file.mine.stamp, file.rev, self._block))
+            if self._remembered:
+                work.state.put_upload(OpenUpload(file.item, state.id, file.mine.stamp, file.rev, self._block))
             if file.rev is not None and size >= DELTA_BYTES and work.fingerprints is None:
                 state = work.remote.have_blocks(state.id, self._block_digests())
         return state
+
+    def _offer(self, digest: Digest | None) -> None:
+        if self._remembered:
+            offer(self._work, [(self._file, digest)])
 
     def _named(self) -> Digest | None:
         """The digest as far as it is known; where the server wants an MD5 at the beginning, the file is read for both."""
@@ -370,7 +402,7 @@ class _Sending:
             return file.mine.digest, state.done
         digest = Digest(self._hasher.hexdigest())
         ensure_still(self._reading, file.path)
-        offer(work, [(file, digest)])
+        self._offer(digest)
         return digest, state.done or work.remote.finish(state.id, digest)
 
 

@@ -221,10 +221,11 @@ class Work:
         self.state.save(self.trees.drain())
 
     def did(
-        self, did: Did, *, here: bool, path: LocalPath, to: LocalPath = (), folder: bool = False, size: int = 0
-    ) -> None:
+        self, did: Did, *, here: bool, path: LocalPath, to: LocalPath = (), folder: bool = False, size: int = 0,
+        choice: str = "",
+    ) -> None:  # fmt: skip
         """Tell what was done."""
-        self.hear(Deed(did, here, "/".join(path), "/".join(to), folder, size))
+        self.hear(Deed(did, here, "/".join(path), "/".join(to), bool(folder), size, choice))
 
     def place_there(self, item: int) -> LocalPath:
         """Where the server has the item, as far as it is known."""
