@@ -110,7 +110,7 @@ function side(conflict, which, settle) {
       h("h3", {}, title),
       h("p.detail", {}, `${size(bytes)} · ${when(at)}`),
       h("p.path.detail", {}, path),
-      button("check", t("page.keep-this"), settle, { kind: "primary", label: t("page.keep-this-of", { title }) }),
+      button("check", t("page.keep-this"), settle, { kind: "chosen", label: t("page.keep-this-of", { title }) }),
     ),
   };
 }
@@ -128,4 +128,5 @@ async function load(preview, conflict, which, alt) {
   image.addEventListener("error", () => (URL.revokeObjectURL(url), put(preview, icon("file", "large"))));
   image.src = url;
   put(preview, image);
+  preview.classList.add("pictured");
 }

@@ -139,7 +139,7 @@ function card(first) {
   function drawConfig(config) {
     const label = labelOf(config);
     say(name, label);
-    put(place, h("span.path", {}, config.directory), icon({ up: "up", down: "down" }[config.direction] ?? "move", "small"), h("span.path", {}, remoteOf(config)));
+    put(place, h("span.path", {}, config.directory), arrow(config.direction), h("span.path", {}, remoteOf(config)));
     mark(progress.element, "aria-label", t("page.progress-of", { name: label }));
     const labels = { pause: "page.pause-one", resume: "page.resume-one", now: "page.sync-now-one", reload: "page.reload-one", share: "page.share-one", edit: "page.edit-one" };
     for (const [key, text] of Object.entries(labels)) {
@@ -178,6 +178,8 @@ function card(first) {
   update(first);
   return { element, update };
 }
+
+const arrow = (direction) => (direction === "bi" ? icon("both", "small") : icon("move", direction === "down" ? "small turned" : "small"));
 
 export function remoteOf(config) {
   const root = config.workspace || config.user;

@@ -42,12 +42,12 @@ export function problemsView() {
 
 function row(problem) {
   const config = state.jobs.get(problem.job)?.config;
-  const { what, todo } = told(problem.code, problem.message, { path: problem.path, server: config ? hostOf(config.server) : "" });
+  const { what, todo, detail } = told(problem.code, problem.message, { path: problem.path, server: config ? hostOf(config.server) : "" });
   const element = h(
     "li.card.problem",
     { "data-tone": problem.left ? "warn" : "idle" },
     h("div.sign", {}, icon(problem.left ? "problem" : "info")),
-    h("div.grow", {}, h("p.what", {}, what), todo ? h("p", {}, todo) : null, h("p.detail", {}, `${config ? labelOf(config) : problem.job} · ${problem.path}`)),
+    h("div.grow", {}, h("p.what", {}, what), todo ? h("p", {}, todo) : null, detail ? h("p.hint", {}, detail) : null, h("p.detail", {}, `${config ? labelOf(config) : problem.job} · ${problem.path}`)),
   );
   return { element };
 }

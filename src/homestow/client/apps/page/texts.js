@@ -24,16 +24,17 @@ function shown(value) {
   return typeof value === "number" ? value.toLocaleString("en-US") : String(value);
 }
 
-// A trouble by its code: what happened and what to do; the service's own words for a code that is not known.
+// A trouble by its code: what happened and what to do; `detail` is what the service said of it, in English.
 export function told(code, message, { path = "", server = "" } = {}) {
   const what = catalogue[`code.${code}`];
-  if (what === undefined || (what.includes("{message}") && !message)) return { what: message || t("code.unknown"), todo: todo(code) };
+  if (what === undefined || (what.includes("{message}") && !message)) return { what: message || t("code.unknown"), todo: todo(code), detail: "" };
   const text = t(`code.${code}`, {
     file: path ? t("unit.quoted", { text: path }) : t("unit.this-item"),
     server: server || t("unit.the-server"),
     message,
   });
-  return { what: text.charAt(0).toUpperCase() + text.slice(1), todo: todo(code) };
+  const begun = server && text.startsWith(server) ? text : text.charAt(0).toUpperCase() + text.slice(1);
+  return { what: begun, todo: todo(code), detail: what.includes("{message}") ? "" : message };
 }
 
 const todo = (code) => (catalogue[`do.${code}`] ? t(`do.${code}`) : "");

@@ -38,9 +38,10 @@ def job_of(job: JobNow) -> dict[str, Any]:
         "hide_down_dir": False,
         "running": job.state not in NOT_GOING,
     }
-    if job.last is not None:
-        shown["last_event"] = event_of(job.last)
-        shown["last_action"] = date_of(job.last.at_ns)
+    # Windows read its message without looking whether there is one.
+    last = job.last or Event(id=0, at_ns=0, job=job.id, kind="state")
+    shown["last_event"] = event_of(last)
+    shown["last_action"] = date_of(last.at_ns) if job.last else ""
     if shown["running"]:
         shown["state"] = state_of(job)
     return shown

@@ -79,7 +79,7 @@ class WebPage:
                 raise _no_port(port, error) from error
             self._server = server
             self._shipped.start()
-            threading.Thread(target=server.serve_forever, args=(0.5,), name="local HTTP API", daemon=True).start()
+            threading.Thread(target=server.serve, name="local HTTP API", daemon=True).start()
             try:
                 self._publish(server.server_port)
             except OSError as error:
@@ -108,9 +108,7 @@ class WebPage:
                     self._ports_file.unlink(missing_ok=True)
             self._shipped.stop()
             self._ours.hang_up()
-            server.shutdown()
-            server.server_close()
-            server.hang_up()
+            server.end()
 
     def _publish(self, port: int) -> None:
         if self._ports_file is None:

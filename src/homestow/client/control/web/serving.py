@@ -19,6 +19,8 @@ from homestow.values.errors import BadRequest
 
 log = logging.getLogger(__name__)
 
+IDLE_S = 3600.0
+"""The loop of the server looks around so seldom when nobody comes."""
 Answer = Callable[[Asking], Reply]
 METHODS = frozenset({"GET", "HEAD", "POST", "DELETE"})
 ALWAYS = (
@@ -114,8 +116,20 @@ class BoundedServer(ThreadingMixIn, HTTPServer):
         """A connection that broke is nobody's error; anything else is ours."""
         log.debug("a connection of the local HTTP API ended", exc_info=True)
 
-    def hang_up(self) -> None:
-        """End all connections."""
+    def serve(self) -> None:
+        """Take connections until the end; nothing is polled meanwhile."""
+        self.serve_forever(IDLE_S)
+
+    def end(self) -> None:
+        """Take no more, and end all connections."""
+        ending = threading.Thread(target=self.shutdown, daemon=True)
+        ending.start()
+        while ending.is_alive():
+            # A last connection wakes the loop, which then sees that it is over.
+            with contextlib.suppress(OSError):
+                socket.create_connection(("127.0.0.1", self.server_port), 0.1).close()
+            ending.join(0.05)
+        self.server_close()
         with self._lock:
             for connection in self._open:
                 with contextlib.suppress(OSError):
