@@ -17,8 +17,8 @@ from homestow.cli.sync import Wish
 from homestow.cli.troubles import BRAKE, FINE, LEFT, TROUBLE, Trouble, exit_code, one_line
 from homestow.client.adapters.this_computer import client_folder, device_name
 from homestow.client.engine.rules import Direction
-from homestow.client.running.jobs import passes
 from homestow.client.running.outcome import Counts, Ending, Outcome
+from homestow.client.running.standing import passes
 from homestow.client.settings import JobSettings
 from homestow.values.errors import CloudError
 

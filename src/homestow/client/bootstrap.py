@@ -21,11 +21,11 @@ from homestow.client.ports.remote import Places, Remote
 from homestow.client.ports.watcher import Watcher
 from homestow.client.running.cycle import Cycle
 from homestow.client.running.daemon import Job, Stop, let_memory_go
-from homestow.client.running.deeds import Told, nobody
-from homestow.client.running.jobs import Hooks, Surroundings
+from homestow.client.running.deeds import Deed, Told, nobody
 from homestow.client.running.outcome import Outcome
 from homestow.client.running.progress import Progress
 from homestow.client.running.service import Facts, Service
+from homestow.client.running.standing import Hooks, Opened, Surroundings
 from homestow.client.settings import SETTLE_S, JobSettings
 from homestow.values.errors import BadSettings, CloudError, NotFound
 from homestow.values.ids import RootId
@@ -36,27 +36,30 @@ if TYPE_CHECKING:
     from homestow.client.adapters.logins import Login
     from homestow.client.control.hub import Hub
     from homestow.client.control.web.page import WebPage
+    from homestow.client.running.conflicts import Conflicts
 
 _log = logging.getLogger(__name__)
 
 
-def open_job(
-    settings: JobSettings,
-    *,
-    continuous: bool = False,
-    told: Told = nobody,
-    progress: Progress | None = None,
-    opened: Callable[[Path], None] = lambda state: None,
-) -> Job:
-    """A job ready to run: `once()`, or `run()` when `continuous`.
+def open_job(settings: JobSettings, *, continuous: bool = False, told: Told = nobody) -> Job:
+    """A job ready to run: `once()`, or `run()` when `continuous`; `told` hears what it did.
 
-    Args:
-        told: hears what it did. progress: where to tell how far it is.
-        opened: told where the job keeps its state, before there is any.
     Raises:
         CloudError: the server, the login, the root, the folder or the state cannot be used; `StoreLocked` when another
             process keeps the folder in step (SC-195).
     """
+    return _opened(settings, continuous, told, None, lambda state: None, lambda cycle, clock: None).job
+
+
+def _opened(
+    settings: JobSettings,
+    continuous: bool,
+    told: Told,
+    progress: Progress | None,
+    found_state: Callable[[Path], None],
+    conflicts_of: "Callable[[Cycle, Clock], Conflicts | None]",
+) -> Opened:
+    """See `open_job`; `found_state` is told where the job keeps its state, before there is any."""
     from homestow.client.adapters.clock_system import SystemChance, SystemClock, ThreadWorkers
     from homestow.client.adapters.state_sqlite import SqliteState
     from homestow.client.adapters.tree_disk import DiskTree
@@ -79,7 +82,7 @@ def open_job(
         _check_known_folder(tree, state_file)
     tree.prepare()
     try:
-        opened(state_file)
+        found_state(state_file)
         state = SqliteState(state_file)
         clock, chance, stop = SystemClock(), SystemChance(), Stop()
         workers = ThreadWorkers(settings.workers)
@@ -87,15 +90,21 @@ def open_job(
         def refused(node: Node, error: CloudError) -> bool:
             return cycle.refused(node, error)
 
+        def heard(deed: Deed) -> None:
+            if conflicts is not None:
+                conflicts.heard(deed)
+            told(deed)
+
         open_sights = _netdrive if settings.is_netdrive else _native
         sights = open_sights(settings, root, state_file, clock, chance, refused, continuous)
         remote, follower, names, places, let_go = sights
         cycle = Cycle(
             tree, remote, state, clock, chance, workers, device=settings.device, direction=settings.direction,
             settle_s=SETTLE_S if continuous else 0.0, accept_deletes=settings.accept_deletes, stop=stop, fingerprints=names,
-            told=told, progress=progress, filters=settings.filters, remote_folder=settings.remote_folder.strip("/"),
+            told=heard, progress=progress, filters=settings.filters, remote_folder=settings.remote_folder.strip("/"),
             places=places,
         )  # fmt: skip
+        conflicts = conflicts_of(cycle, clock)
     except BaseException:
         tree.close()
         raise
@@ -116,7 +125,7 @@ def open_job(
         workers.close()
         let_memory_go()
 
-    return Job(cycle, remote, follower, watch, clock, chance, stop, close, rest)
+    return Opened(Job(cycle, remote, follower, watch, clock, chance, stop, close, rest), conflicts)
 
 
 _Sights = tuple[Remote, Remote | None, Fingerprints | None, Places | None, Callable[[], None]]
@@ -419,18 +428,26 @@ class Running:
         """See `House`."""
         self._notes.forget(config.directory)
 
-    def _open(self, config: JobConfig, hooks: Hooks, *, continuous: bool, accept_deletes: bool) -> Job:
+    def _open(self, config: JobConfig, hooks: Hooks, *, continuous: bool, accept_deletes: bool) -> Opened:
         known, self._known = self._known, None
         settings = known or self._settings(config)
         if accept_deletes:
             settings = replace(settings, accept_deletes=True)
 
-        def opened(state: Path) -> None:
+        def found_state(state: Path) -> None:
             note = self._notes.read(config.directory)
             names = tuple(dict.fromkeys((*note.state, state.name, state.with_suffix(".netdrive").name)))
             self._notes.write(config.directory, note._replace(state=names))
 
-        return open_job(settings, continuous=continuous, told=hooks.told, progress=hooks.progress, opened=opened)
+        def conflicts_of(cycle: Cycle, clock: Clock) -> "Conflicts":
+            from homestow.client.running.conflicts import Conflicts
+
+            return Conflicts(
+                cycle.settling, cycle.wake, self._history, clock, job=config.id, folder=settings.folder,
+                device=self._device, solve=config.solve,
+            )  # fmt: skip
+
+        return _opened(settings, continuous, hooks.told, hooks.progress, found_state, conflicts_of)
 
     def _settings(self, config: JobConfig) -> JobSettings:
         login = self._logins.login(config.server, config.user)

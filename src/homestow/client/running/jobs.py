@@ -6,22 +6,34 @@ no trees. So an order is obeyed by ending what runs, and the thread goes on from
 
 import logging
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Final, Literal, NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
 
 from homestow.client.engine.steps import Brake as Asked
 from homestow.client.engine.steps import Held
-from homestow.client.ports.clock import Chance, Clock
-from homestow.client.ports.history import Entry
-from homestow.client.ports.jobfile import JobNotes
-from homestow.client.running.daemon import Job
+from homestow.client.running.daemon import ERRAND_S, Job
 from homestow.client.running.daily import last_at_ns, next_at_ns
-from homestow.client.running.deeds import Deed
+from homestow.client.running.errands import Errands
+from homestow.client.running.joblog import JobLog
 from homestow.client.running.outcome import Counts, Ending, Outcome, counts_as_left
 from homestow.client.running.progress import Doing, Progress, Snapshot
+from homestow.client.running.settling import Keep, NotReady
+from homestow.client.running.standing import (
+    AT_WORK,
+    LOGIN,
+    Hooks,
+    Opened,
+    Standing,
+    Surroundings,
+    TellingProgress,
+    asks,
+    passes,
+)
 from homestow.values.errors import BadRequest, BadSettings, CloudError
-from homestow.wire.control import Brake, JobConfig, StateText, Time
+from homestow.wire.control import Brake, Conflict, JobConfig, StateText
+
+if TYPE_CHECKING:
+    from homestow.client.running.conflicts import Conflicts
 
 _log = logging.getLogger(__name__)
 
@@ -31,96 +43,6 @@ LONGEST_PAUSE_S: Final = 60.0
 
 SLOW_S: Final = 300.0
 """A failed job is tried again so rarely: somebody may have put it right at the server."""
-
-_PASSING: Final = frozenset(
-    {
-        *("unreachable", "busy", "internal", "cursor-gone", "not-homestow", "too-many-tries"),
-        *("local-root-missing", "storage-full", "storage-failed"),
-    }
-)
-"""Trouble that may pass by itself: the server, the network, the folder or the disk is away."""
-
-
-def passes(code: str) -> bool:
-    """Whether trouble of this code may pass by itself."""
-    return code in _PASSING
-
-
-LOGIN: Final = frozenset({"login-needed", "login-failed"})
-"""Trying again with the same token helps nobody, and looks like an attack."""
-
-_ACTIVE: Final[dict[Doing, StateText]] = {
-    Doing.STARTING: "starting",
-    Doing.LISTING: "listing",
-    Doing.SCANNING: "scanning",
-    Doing.SYNCING: "syncing",
-}
-
-MOST_PROBLEMS_TOLD: Final = 20
-"""Of more new problems in one pass the log names these."""
-
-
-def shown(text: str) -> str:
-    """A name of the disk as text that every reader can show: bytes that are no UTF-8 are written as \\xNN."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
-class Hooks(NamedTuple):
-    """Where a job that runs tells what goes on: how far it is, and each thing it did."""
-
-    progress: Progress
-    told: Callable[[Deed], None]
-
-
-class Opener(Protocol):
-    """Makes a job ready to run."""
-
-    def __call__(self, config: JobConfig, hooks: Hooks, *, continuous: bool, accept_deletes: bool) -> Job:
-        """The job, `continuous` to be `run` on and on, else for `once`.
-
-        Raises:
-            CloudError: the server, the login, the root, the folder or the state cannot be used.
-        """
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What all jobs of a service share.
-
-    Attributes:
-        open_job: see `Opener`.
-        changed: hears the id of a job that is otherwise than before; from any thread, returns at once.
-        stirred: the same for a job of which only the progress moved.
-        record: keeps an event, see `ports.history`; from any thread, returns at once.
-        heard: hears each pass's outcome.
-    """
-
-    open_job: Opener
-    notes: JobNotes
-    clock: Clock
-    chance: Chance
-    changed: Callable[[str], None]
-    stirred: Callable[[str], None]
-    record: Callable[[Entry], None]
-    heard: Callable[[str, Outcome], None] = lambda job, outcome: None
-
-
-class Standing(NamedTuple):
-    """How a job is: the state, why it waits or failed, and since when it was in step."""
-
-    state: StateText
-    code: str = ""
-    why: str = ""
-    paused: bool = False
-    brake: Brake | None = None
-    problems: tuple[Held, ...] = ()
-    synced_at_ns: Time | None = None
-    next_at_ns: Time | None = None
-
-    @property
-    def left(self) -> int:
-        """How many of the problems count as items left."""
-        return sum(map(counts_as_left, self.problems))
 
 
 @dataclass(slots=True)
@@ -146,40 +68,9 @@ class _Told:
 
     rest: tuple[StateText, str, str] | None = ("starting", "", "")
     """How it rests: state, code, why; None while it is at work."""
-    logged: tuple[StateText, str] = ("starting", "")
     brake: Asked | None = None
     problems: tuple[Held, ...] = ()
-    known: frozenset[Held] = field(default_factory=frozenset)
     synced_at_ns: int | None = None
-    began_s: float | None = None
-
-
-class _TellingProgress(Progress):
-    """Tells its task that something moved."""
-
-    def __init__(self, clock: Clock, at_work: Callable[[Doing], None], stirred: Callable[[], None]) -> None:
-        super().__init__(clock)
-        self._at_work, self._stirred = at_work, stirred
-
-    def at(self, doing: Doing, why: str = "") -> None:
-        """Say what the job is at now."""
-        super().at(doing, why)
-        self._at_work(doing)
-
-    def looked(self, entries: int) -> None:
-        """So many more entries of the disk were looked at."""
-        super().looked(entries)
-        self._stirred()
-
-    def moved(self, item: int, size_bytes: int, *, before: bool = False) -> None:
-        """So many bytes of a large file were transferred."""
-        super().moved(item, size_bytes, before=before)
-        self._stirred()
-
-    def small(self, name: str, files: int, size_bytes: int) -> None:
-        """So many small files were transferred."""
-        super().small(name, files, size_bytes)
-        self._stirred()
 
 
 class Task:
@@ -192,11 +83,16 @@ class Task:
     def __init__(self, config: JobConfig, around: Surroundings, *, fault: str = "") -> None:
         self.config, self.fault = config, fault
         self._around = around
-        self._ready: Job | None = None
+        self._ready: Opened | None = None
+        self._log = JobLog(config.id, around.clock, around.record)
         self._changed = threading.Condition(threading.RLock())
         self._wanted = _Wanted(paused=around.notes.read(config.directory).paused)
         self._told = _Told()
         self._job: Job | None = None
+        self._conflicts: Conflicts | None = None
+        self._errands: Errands[Conflicts, tuple[Conflict, ...]] = Errands()
+        self.conflicts: tuple[Conflict, ...] = ()
+        """Those that wait for a choice, as the last pass left them."""
         self._troubles = 0
         self._progress = Progress(around.clock)
         self._thread: threading.Thread | None = None
@@ -245,7 +141,7 @@ class Task:
             self._thread.join(timeout_s)
             return not self._thread.is_alive()
         if self._ready is not None:
-            self._ready.close()
+            self._ready.job.close()
             self._ready = None
         return True
 
@@ -261,7 +157,7 @@ class Task:
             self._wanted.run = True
             self._retry()
         if was_paused:
-            self._record("resume")
+            self._log.note("resume")
         self._around.changed(self.id)
 
     def pause(self) -> None:
@@ -272,7 +168,7 @@ class Task:
             self._note(paused=True)
             self._wanted.paused = True
             self._stop_running()
-        self._record("pause")
+        self._log.note("pause")
         self._around.changed(self.id)
 
     def reload(self) -> None:
@@ -330,6 +226,40 @@ class Task:
                 self._wanted.accept_deletes = self._wanted.run = True
                 self._changed.notify_all()
         self._around.changed(self.id)
+
+    def settle(self, keep: Keep, conflict: str | None) -> tuple[Conflict, ...]:
+        """Do what was chosen for a conflict, None: for all that are ready; gives those that are left.
+
+        The job's own thread does it, between two passes; a job that is paused or scheduled is opened for it.
+
+        Raises:
+            CloudError: see `Conflicts.settle`; `NotReady` also while the job cannot be opened.
+        """
+
+        def errand(conflicts: "Conflicts") -> tuple[Conflict, ...]:
+            before = {each.id: each for each in self.conflicts}
+            try:
+                left = conflicts.settle(keep, conflict)
+            finally:
+                still = {each.copy.path for each in conflicts.listed}
+                for each in before.values():
+                    if each.copy.path not in still:
+                        self._log.settled(each, keep)
+                self._show_conflicts()
+            return left
+
+        with self._changed:
+            job, conflicts = self._job, self._conflicts
+            if job is None or conflicts is None:
+                if self._state() not in ("paused", "scheduled"):
+                    raise NotReady("The job does not run at this moment; choose again when it does.")
+                future = self._errands.put(errand)
+                self._changed.notify_all()
+        if job is None or conflicts is None:
+            return future.result(ERRAND_S)
+        left = job.ask(lambda: errand(conflicts))
+        job.soon()
+        return left
 
     def tick(self) -> None:
         """Time passed: is a daily job due? Called now and then."""
@@ -391,7 +321,7 @@ class Task:
         if not self.config.active:
             return "off"
         if self._told.rest is None:
-            return _ACTIVE.get(self._progress.snapshot().doing, "syncing")
+            return AT_WORK.get(self._progress.snapshot().doing, "syncing")
         return "paused" if self._wanted.paused else self._told.rest[0]
 
     def _next_at_ns(self) -> int | None:
@@ -400,7 +330,7 @@ class Task:
         return next_at_ns(self._around.clock.now_ns(), self.config.start_time.h, self.config.start_time.m)
 
     def _at_work(self, doing: Doing) -> None:
-        if doing not in _ACTIVE:
+        if doing not in AT_WORK:
             return  # how it rests is told by the outcome of the pass
         with self._changed:
             self._told.rest = None
@@ -412,24 +342,8 @@ class Task:
             if self._told.rest == (state, code, why):
                 return
             self._told.rest = (state, code, why)
-            new = state in _LOGGED and (state, code) != self._told.logged
-            if new:
-                self._told.logged = (state, code)
-        if new:
-            self._record("state", code=code or state, message=why or _LOGGED[state])
+            self._log.rests(state, code, why)
         self._around.changed(self.id)
-
-    def _record(self, kind: str, code: str = "", message: str = "", path: str = "") -> None:
-        now = self._around.clock.now_ns()
-        self._around.record(Entry(0, now, self.id, kind, path=path, code=code, message=message))
-
-    def _did(self, deed: Deed) -> None:
-        now, side = self._around.clock.now_ns(), "here" if deed.here else "there"
-        self._around.record(
-            Entry(
-                0, now, self.id, deed.did.value, side, shown(deed.path), shown(deed.to), deed.folder, max(deed.size, 0)
-            )
-        )
 
     # --- the thread ---------------------------------------------------------------------------------------------------
 
@@ -448,6 +362,8 @@ class Task:
         with self._changed:
             while not self._wanted.ended:
                 wanted, now = self._wanted, self._around.clock.monotonic()
+                if self._errands:
+                    return True
                 if wanted.paused:
                     self._rest("paused")
                     self._changed.wait()
@@ -468,37 +384,55 @@ class Task:
         """One opening of the job, to its end."""
         with self._changed:
             accept, self._wanted.accept_deletes = self._wanted.accept_deletes, False
-            job, self._ready = self._ready, None
-            if self._told.rest is None or self._told.rest[0] not in ("waiting", "failed"):
+            opened, self._ready = self._ready, None
+            idle = self._wanted.paused or not (self.continuous or self._wanted.run)
+            if not idle and (self._told.rest is None or self._told.rest[0] not in ("waiting", "failed")):
                 self._told.rest = ("starting", "", "")
-        if job is None:
+        if opened is None:
             self._around.changed(self.id)
-            job = self._open(accept)
+            opened = self._open(accept)
+        job, self._conflicts = opened
         try:
+            if self._conflicts is not None:
+                self._errands.run(self._conflicts)
             with self._changed:
-                if self._wanted.ended or self._wanted.paused or self._wanted.anew:
+                if idle or self._wanted.ended or self._wanted.paused or self._wanted.anew:
                     return
                 self._job = job
             if self.config.frequency == "time":
                 self._note(ran_ns=self._around.clock.now_ns())
             if self.continuous:
-                self._outcome_done(job.run(self._outcome))
+                self._outcome_done(job.run(self._passed))
             else:
-                outcome = job.once()
-                self._outcome(outcome)
-                self._outcome_done(outcome)
+                self._outcome_done(self._once(job))
         finally:
             with self._changed:
-                self._job = None
+                self._job = self._conflicts = None
             job.close()
 
-    def _open(self, accept_deletes: bool) -> Job:
-        self._progress = _TellingProgress(self._around.clock, self._at_work, lambda: self._around.stirred(self.id))
-        hooks = Hooks(self._progress, self._did)
+    def _once(self, job: Job) -> Outcome:
+        """A scheduled run; again when it settled conflicts by itself, whose copies have to go on the server too."""
+        for _ in range(3):
+            outcome = job.once()
+            if not self._outcome(outcome):
+                break
+        return outcome
+
+    def _open(self, accept_deletes: bool) -> Opened:
+        self._progress = TellingProgress(self._around.clock, self._at_work, lambda: self._around.stirred(self.id))
+        hooks = Hooks(self._progress, self._log.did)
         return self._around.open_job(self.config, hooks, continuous=self.continuous, accept_deletes=accept_deletes)
 
-    def _outcome(self, outcome: Outcome) -> None:
-        """A pass ended."""
+    def _passed(self, outcome: Outcome) -> None:
+        if self._outcome(outcome) and self._job is not None:
+            self._job.soon()
+
+    def _outcome(self, outcome: Outcome) -> bool:
+        """A pass ended; whether it left something to do at once."""
+        more = False
+        if self._conflicts is not None:
+            more = self._conflicts.passed(outcome.ending)
+            self._show_conflicts()
         self._around.heard(self.id, outcome)
         with self._changed:
             told = self._told
@@ -509,28 +443,29 @@ class Task:
                 told.synced_at_ns = self._around.clock.now_ns()
             if outcome.ending is not Ending.TROUBLE:
                 self._troubles = 0
-            left = {held for held in told.problems if counts_as_left(held)}
-            new = [held for held in told.problems if held in left - told.known]
-            told.known = frozenset(left)
-        for held in new[:MOST_PROBLEMS_TOLD]:
-            self._record("problem", held.code, reason(held), path_of(held))
-        if (more := len(new) - MOST_PROBLEMS_TOLD) > 0:
-            self._record("problem", "more", f"{more:,} more items are left; the list of problems names them.")
+            left = sum(map(counts_as_left, told.problems))
+            self._log.problems(told.problems)
         match outcome.ending:
             case Ending.IN_STEP:
                 self._rest("synced")
             case Ending.ITEMS_LEFT:
                 self._rest("left" if left else "synced")
             case Ending.BRAKE:
-                self._rest("asking", "brake", _asks(outcome.brake))
+                self._rest("asking", "brake", asks(outcome.brake))
             case Ending.TROUBLE:
                 code, why = outcome.trouble or ("internal", "Something went wrong; it is tried again.")
-                self._rest("waiting" if code in _PASSING else "failed", code, why)
+                self._rest("waiting" if passes(code) else "failed", code, why)
                 if code in LOGIN:
                     with self._changed:
                         self._stop_running()
             case Ending.STOPPED:
                 pass
+        return more
+
+    def _show_conflicts(self) -> None:
+        if self._conflicts is not None and self._conflicts.listed != self.conflicts:
+            self.conflicts = self._conflicts.listed
+            self._around.changed(self.id)
 
     def _outcome_done(self, outcome: Outcome) -> None:
         """What the last pass of an opening means for the next."""
@@ -545,8 +480,9 @@ class Task:
 
     def _trouble(self, code: str, why: str) -> None:
         """It could not be opened, or fell over."""
+        self._errands.refuse(NotReady(f"The job cannot be opened: {why}"))
         self._around.heard(self.id, Outcome(Ending.TROUBLE, Counts(), trouble=(code, why)))
-        self._rest("waiting" if code in _PASSING else "failed", code, why)
+        self._rest("waiting" if passes(code) else "failed", code, why)
         with self._changed:
             self._back_off(code)
 
@@ -556,36 +492,6 @@ class Task:
         if code in LOGIN:
             self._wanted.not_before = float("inf")
             return
-        pause = pause if code in _PASSING or code == "store-locked" else SLOW_S
+        pause = pause if passes(code) or code == "store-locked" else SLOW_S
         pause *= 0.75 + 0.5 * self._around.chance.fraction()
         self._wanted.not_before = self._around.clock.monotonic() + pause
-
-
-_LOGGED: Final[dict[StateText, str]] = {
-    "synced": "Both sides are in step.",
-    "left": "Both sides are in step but for some items; the list of problems names them.",
-    "waiting": "It waits, and goes on by itself.",
-    "asking": "It asks before it deletes so much.",
-    "failed": "It cannot go on.",
-}
-"""States that are worth a line in the log, and the line where nothing better is known."""
-
-
-def path_of(held: Held) -> str:
-    """An item's path below the job's folder, as text."""
-    return shown("/".join(held.path))
-
-
-def reason(held: Held) -> str:
-    """Why an item is not in step, without its path."""
-    return shown(held.reason.removeprefix(f"{'/'.join(held.path)}: "))
-
-
-def _asks(brake: Asked | None) -> str:
-    if brake is None:
-        return ""
-    where, gone = ("in the folder here", "the server") if brake.side == "here" else ("on the server", "the folder here")
-    return (
-        f"This would delete {brake.files:,} of {brake.of:,} files {where}, because {gone} does not have them any more. "
-        "Nothing was deleted. If it is meant, accept the deletions; if not, put the files back where they are missing."
-    )

@@ -16,11 +16,12 @@ from homestow.client.ports.history import History
 from homestow.client.ports.jobfile import JobBook, Listed
 from homestow.client.ports.settings import SettingsStore
 from homestow.client.running import overlaps
-from homestow.client.running.jobs import LOGIN, Surroundings, Task, passes, path_of, reason
+from homestow.client.running.jobs import Task
 from homestow.client.running.outcome import counts_as_left
 from homestow.client.running.progress import Snapshot
 from homestow.client.running.publishing import Listener, Publisher, event
 from homestow.client.running.showing import all_progress, general_of, job_now, seen
+from homestow.client.running.standing import LOGIN, Surroundings, passes, path_of, reason
 from homestow.values.errors import BadRequest, BadSettings, CloudError, NotFound
 from homestow.wire import control, job_file
 

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from homestow.client.running.jobs import Task, shown
+from homestow.client.running.jobs import Task
 from homestow.client.running.progress import Doing, Snapshot
+from homestow.client.running.standing import shown
 from homestow.wire.control import Event, GeneralText, JobNow, Progress, StateText, Transfer
 
 _URGENT: Final[tuple[GeneralText, ...]] = (
