@@ -15,7 +15,7 @@ from homestow.client.adapters.disk_memory import DiskKind, SimDisk
 from homestow.client.adapters.tree_memory import PRIVATE, SimTree, SimWatcher
 from homestow.client.engine.filters import NOTHING, Filters
 from homestow.client.engine.rules import Direction
-from homestow.client.ports.localtree import LocalPath, LocalTree
+from homestow.client.ports.localtree import LocalPath, LocalTree, SeenKind
 from homestow.client.ports.remote import Remote
 from homestow.client.running.outcome import Outcome
 from homestow.values.errors import CloudError
@@ -41,6 +41,7 @@ class Client:
         direction: which side follows the other; a process begun later obeys it.
         sleeps: see `Process`; likewise.
         filters: what it leaves out; likewise.
+        touched: what it did to things that it leaves out.
         part: the folder of the root that it keeps in step, "" for all of it; likewise.
     """
 
@@ -57,6 +58,7 @@ class Client:
         self.sleeps = seed % 3
         self.filters: Filters = NOTHING
         self.part = ""
+        self.touched: list[str] = []
         self.at: LocalPath | None = None
         self._clock = clock
         self._trace = trace
@@ -114,8 +116,13 @@ class Client:
         """The node that its folder is in step with, 0 while it knows none."""
         return 0 if self._process is None else self._process.top
 
+    def judge_deletes(self, doomed: Callable[[int], list[str]]) -> None:
+        """Have its deletions on the server looked at; see `SimRemote.doomed`."""
+        self._remote.doomed = doomed
+
     def unsound(self) -> Iterator[str]:
         """What is wrong with what it remembers."""
+        yield from (f"left out: {self.device} did {what}" for what in (*self.touched, *self._remote.wrongs))
         if self._process is not None and self._process.unsound():
             yield f"state: {self.device} would begin anew, its state holds items without their folders"
 
@@ -279,11 +286,19 @@ class Machine(Client):
             return
         if point in _WRITES:
             self._writes += 1
+            self._check_left_out(point, path)
         if path[:1] != (PRIVATE,):
             self.at = path
         fate = self._gate(point, "/".join(path))
         if fate is not None:
             self._armed = fate
+
+    def _check_left_out(self, point: str, path: LocalPath) -> None:
+        """Nothing is ever done to what is left out (SC-129)."""
+        inode = self.disk.find(path)
+        is_folder = inode is not None and inode.kind is SeenKind.FOLDER
+        if path[:1] != (PRIVATE,) and inode is not None and self.filters.matcher().path(path, is_folder):
+            self.touched.append(f"{point} {'/'.join(path)}")
 
     def _fails(self, point: str, path: LocalPath) -> int | None:
         if self.trouble is None or point in ("prepare", "check_root", "discard"):

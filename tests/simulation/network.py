@@ -71,6 +71,7 @@ class SimRemote:
         counts: calls by name; `PUT` counts files sent, `GET` files fetched.
         partitioned: nothing passes while it is set.
         late: requests still on their way; `deliver` lets the oldest arrive.
+        doomed: asked before each deletion what it must not take along; what was taken all the same is in `wrongs`.
     """
 
     def __init__(self, inner: Remote, gate: Gate) -> None:
@@ -79,6 +80,8 @@ class SimRemote:
         self.counts: Counter[str] = Counter()
         self.partitioned = False
         self.late: list[Callable[[], object]] = []
+        self.doomed: Callable[[int], list[str]] = lambda node: []
+        self.wrongs: list[str] = []
 
     def deliver(self) -> None:
         """The oldest late request arrives; nobody hears its answer."""
@@ -176,7 +179,12 @@ class SimRemote:
         return self._call("move", lambda: self._inner.move(node, parent, name, base), changes=True)
 
     def delete(self, node: NodeId, base: int) -> None:
-        self._call("delete", lambda: self._inner.delete(node, base), changes=True)
+        def act() -> None:
+            doomed = self.doomed(node)
+            self._inner.delete(node, base)
+            self.wrongs.extend(doomed)
+
+        self._call("delete", act, changes=True)
 
     def set_mtime(self, node: NodeId, mtime_ns: int, base: int) -> Node:
         return self._call("set_mtime", lambda: self._inner.set_mtime(node, mtime_ns, base), changes=True)

@@ -109,6 +109,8 @@ def draw(seed: int, flavour: str | None = None) -> Program:
     deeds = list(_DEEDS)
     if flavour in ("names", "folding"):
         deeds += ["case-rename"] * 3
+    if flavour in NARROW:
+        deeds += ["rename", "move", "rmtree", "move-in"] * 3
     if flavour == "faults":
         deeds += ["unreadable"]
     steps: list[Step] = []

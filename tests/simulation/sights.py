@@ -48,9 +48,20 @@ class Sight(NamedTuple):
             {path: entry for path, entry in here.items() if path in there or path not in bare_here},
         )
 
-    def only_here(self, local: Tree) -> Tree:
+    def clashing(self, server: Tree, local: Tree) -> list[Path]:
+        """Places where one side has something left out and the other a thing of the other kind that is not, deepest first."""
+        if self.top is None:
+            return []
+        size = len(self.top)
+        server = {path[size:]: entry for path, entry in server.items() if len(path) > size and path[:size] == self.top}
+        there, here = self._seen(server), self._seen(local)
+        found = (there.keys() & (local.keys() - here.keys())) | (here.keys() & (server.keys() - there.keys()))
+        return sorted(found, key=lambda path: (-len(path), path))
+
+    def only_here(self, server: Tree, local: Tree) -> Tree:
         """What of a disk the server need not have."""
-        return local if self.top is None else {path: local[path] for path in local.keys() - self._seen(local).keys()}
+        _, shared = self.both(server, local)
+        return {path: local[path] for path in local.keys() - shared.keys()}
 
     def _seen(self, tree: Tree) -> Tree:
         matcher = self.filters.matcher()

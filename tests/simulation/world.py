@@ -16,6 +16,7 @@ from tests.simulation.machine import Machine
 from tests.simulation.network import Fate
 from tests.simulation.people import KINDS, MEDDLING, NAMES, ODD_NAMES, Deed, Person
 from tests.simulation.program import ONE_WAY, Program, Step
+from tests.simulation.sights import FLAVOURS as NARROW
 from tests.simulation.sights import PATTERNS, Sight
 
 from homestow.client.adapters.clock_memory import Killed, SimClock
@@ -147,6 +148,8 @@ class World:
             disk.write(path, self.ledger.write("A", 40, "initial"))
         disk.mkdir(("E",))
         last = self.machines[-1]
+        if self.program.flavour in NARROW:
+            last.judge_deletes(self._left_out_in)
         if self.program.flavour in ("part", "part-filters"):
             last.part = "D"
         if self.program.flavour in ("filters", "part-filters") and self.dice.random() < 0.5:
@@ -207,7 +210,7 @@ class World:
             return [f"one way: {last.device} did more than {self._turned}: {turned}"]
         match last.direction:
             case Direction.BOTH:
-                kept = self._sight(last).only_here(here)
+                kept = self._sight(last).only_here(tree, here)
                 found = list(lost(self.ledger, self.backend, kept.values()))
                 return found if self._set_back else found + list(not_live(self.ledger, tree, kept))
             case Direction.UP:  # what others changed on the server may be in versions only
@@ -226,6 +229,18 @@ class World:
         """What of the tree a client sees."""
         return Sight(machine.filters, self.backend.path_of(machine.top) if machine.part else ())
 
+    def _left_out_in(self, node: int) -> list[str]:
+        """What of a node on the server the last client leaves out, and so must not delete (SC-128)."""
+        top, going = self._sight(self.machines[-1]).top, self.backend.path_of(node)
+        if top is None or going is None:
+            return []
+        matcher, size = self.machines[-1].filters.matcher(), len(top)
+        return [
+            f"delete {'/'.join(path)} on the server"
+            for path, entry in self.backend.tree().items()
+            if path[: len(going)] == going and matcher.path(path[size:], entry.content is None)
+        ]
+
     def _rounds(self) -> None:
         for _ in range(ROUNDS):
             for machine in self.machines:
@@ -234,7 +249,13 @@ class World:
                 self._sweep()
 
     def _clear_clashes(self) -> bool:
-        """Where one computer folds case, somebody renames what it cannot show (SC-119); whether there was anything."""
+        """Somebody renames what one computer cannot show beside another thing (SC-119); whether there was anything."""
+        last = self.machines[-1]
+        if last.filters:
+            places = self._sight(last).clashing(self.backend.tree(), disk_tree(last.disk))
+            for number, path in enumerate(places):
+                last.disk.rename(path, (*path[:-1], f"clash {number} {self.clock.now_ns()}.txt"))
+            return bool(places)
         if not any(machine.disk.kind.folds_case for machine in self.machines):
             return False
         disk = self.machines[0].disk

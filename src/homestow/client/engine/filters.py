@@ -90,6 +90,8 @@ class Matcher:
         self._folder = _Patterns(filters.excludes)
         wanted = filters.includes or ("*",)
         self._wanted = None if "*" in wanted else _Patterns(wanted)
+        self.by_kind = self._wanted is not None or any(pattern.endswith("/") for pattern in filters.excludes)
+        """Whether a file may be in where a folder of the same name is not, or the other way round."""
         self.by_path = any("/" in pattern.rstrip("/") for pattern in (*filters.includes, *filters.excludes))
         """Whether the names of the folders above matter, so that renaming one can bring something out or in."""
 

@@ -33,6 +33,14 @@ _CODES = frozenset((LEFT_OUT, LEFT_OUT_FOLDER))
 _DEEP = 4096
 
 
+class LeftIn(NamedTuple):
+    """What is left out in a folder of this computer: how much, the path of one, and the names where these may clash."""
+
+    count: int
+    example: tuple[str, ...]
+    names: frozenset[str]
+
+
 class Scope(NamedTuple):
     """What a job sees: all but what `matcher` leaves out; `part` when its top is a folder of the root."""
 
@@ -208,9 +216,13 @@ def back_in_sight(trees: Trees, matcher: Matcher) -> list[int]:
     return found
 
 
-def left_in_there(trees: Trees) -> set[int]:
-    """The folders on the server in which something is left out."""
-    return {passed.parent for passed in trees.passed.values() if passed.code in _CODES}
+def left_in_there(trees: Trees) -> dict[int, set[str]]:
+    """The folders on the server in which something is left out, with its names."""
+    found: dict[int, set[str]] = {}
+    for passed in trees.passed.values():
+        if passed.code in _CODES:
+            found.setdefault(passed.parent, set()).add(passed.name)
+    return found
 
 
 def would_be_left_out(

@@ -5,7 +5,7 @@ remembered; when there is none left, the actions that bring both sides together,
 The caller repeats until nothing is left; every step brings the trees nearer to each other, so that ends (P4).
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from homestow.client.engine.braking import asks
 from homestow.client.engine.clashes import Clashes
@@ -50,7 +50,7 @@ def plan(
     rules: Rules,
     leave: Collection[int] = (),
     held: Collection[int] = (),
-    left_in: Collection[int] = (),
+    left_in: Mapping[int, Collection[str]] | None = None,
 ) -> Plan:
     """The next settlements, or else the next actions; empty when nothing is left that may be done now.
 
@@ -60,13 +60,17 @@ def plan(
         leave: items that wait (R19, R21): nothing is done to them, others go on.
         held: items whose place on disk shows something that is not synced (R16, R25): nothing is done to them nor, on
             disk, to what is below.
-        left_in: folders in which the disk has something that the patterns leave out.
+        left_in: folders in which the disk has something that the patterns leave out, with the names that may clash.
     """
-    return _Planner(trees, rules, leave, held, left_in).plan()
+    return _Planner(trees, rules, leave, held, left_in or {}).plan()
 
 
 _READ_ONLY = ("read-only", "You may only read this root on the server; what is new here stays on this computer.")
 _BARE = "It holds only what the job's patterns leave out, so the other side does not get it."
+_TAKEN = (
+    "name-left-out",
+    "Something that the job's patterns leave out has this name on the other side; give one of them another name.",
+)
 _ONE_WAY = ("only-here", "This job only brings files down; what is new here stays on this computer.")
 
 
@@ -74,7 +78,12 @@ class _Planner:
     """One planning; see `plan`."""
 
     def __init__(
-        self, trees: Trees, rules: Rules, leave: Collection[int], held: Collection[int], left_in: Collection[int]
+        self,
+        trees: Trees,
+        rules: Rules,
+        leave: Collection[int],
+        held: Collection[int],
+        left_in: Mapping[int, Collection[str]],
     ) -> None:
         self.trees, self.rules = trees, rules
         self.left_in_here, self.left_in_there = left_in, left_in_there(trees)
@@ -358,6 +367,21 @@ class _Planner:
                 if (where := path(folder)) is not None:
                     self.held.append(Held(where, LEFT_OUT, _BARE))
 
+    def _is_taken(self, view: View) -> bool:
+        """Whether the item's name is that of something left out on a side where it shall be; both stay as they are (R16)."""
+        item, _, here, there = view
+        parent, name = self.finals.get(item, (0, ""))
+        place = (parent, name)
+        if here is not None and (there is None or (there.parent, there.name) != place):
+            taken = name in self.left_in_there.get(parent, ()) and item not in self.dropped_there
+        elif there is not None and item not in self.dropped_here:
+            taken = name in self.left_in_here.get(parent, ()) and (here is None or (here.parent, here.name) != place)
+        else:
+            taken = False
+        if taken and (path := self.trees.path_here(item) or self.trees.path_there(item)) is not None:
+            self.held.append(Held(path, *_TAKEN))
+        return taken
+
     def _tell_what_stays(self) -> None:
         """What is new here where nothing may go up stays here, told by its topmost folder (SC-213, SC-215)."""
         if self.rules.up:
@@ -399,7 +423,7 @@ class _Planner:
     def _act(self, view: View, here_plan: Schedule, there_plan: Schedule, contents: list[Action]) -> None:
         """What one item needs, each side by itself."""
         item, base, here, there = view
-        if item in self.bare:
+        if item in self.bare or self._is_taken(view):
             return
         if here is None or there is None:
             if base is not None:

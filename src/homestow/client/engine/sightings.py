@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from homestow.client.engine.filters import NOTHING, Matcher
-from homestow.client.engine.leaving import leave_out
+from homestow.client.engine.leaving import LeftIn, leave_out
 from homestow.client.engine.seen import LocalPath, Seen, SeenKind, Stamp, TreeFacts
 from homestow.client.engine.steps import Held
 from homestow.client.engine.trees import LocalItem, Trees
@@ -48,7 +48,7 @@ class Sightings:
         held_in: names that are not synced, with reasons, by the folder they are in; a folder that could not be listed by
             itself: it was left as it was.
         held_items_in: known items whose name now shows something that is not synced (SC-110, SC-111): left as they were.
-        left_in: how many entries the patterns leave out, with the path of one, by the folder they are in.
+        left_in: what the patterns leave out, by the folder it is in.
         left_in_place: known items whose place the patterns leave out now: forgotten on both sides.
         left_away: known items that got a name that the patterns leave out: gone here, and nothing is agreed on them.
     """
@@ -56,7 +56,7 @@ class Sightings:
     updates: dict[int, LocalItem | None] = field(default_factory=dict)
     held_in: list[tuple[int, Held]] = field(default_factory=list)
     held_items_in: list[tuple[int, int]] = field(default_factory=list)
-    left_in: dict[int, tuple[int, LocalPath]] = field(default_factory=dict)
+    left_in: dict[int, LeftIn] = field(default_factory=dict)
     left_in_place: list[int] = field(default_factory=list)
     left_away: list[int] = field(default_factory=list)
 
@@ -160,6 +160,7 @@ class Scan:
         matcher, result = self._matcher, self._result
         above = matcher.above(path)
         seen: list[Seen] = []
+        left: list[str] = []
         for entry in listing:
             name, kind, stamp = entry
             if not matcher.entry(above, name, kind is SeenKind.FOLDER):
@@ -167,9 +168,14 @@ class Scan:
                 continue
             if stamp.inode:
                 self._left.add((kind is SeenKind.FOLDER, stamp.inode))
-            if (known := kids.pop(name, None)) is not None:
-                result.left_in_place.append(known)
-            result.left_in[folder] = (result.left_in.get(folder, (0,))[0] + 1, (*path, name))
+            left.append(name)
+            known = kids.get(name)
+            mine = None if known is None else self._trees.here(known)
+            if known is not None and mine is not None and mine.folder == (kind is SeenKind.FOLDER):
+                result.left_in_place.append(kids.pop(name))
+        if left:
+            names = frozenset(map(nfc, left)) if matcher.by_kind else frozenset[str]()
+            result.left_in[folder] = LeftIn(len(left), (*path, min(left)), names)
         return seen
 
     def _differs(self, folder: int, path: LocalPath, seen: Seen, item: int) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from homestow.client.engine.filters import Matcher
-from homestow.client.engine.leaving import told_here
+from homestow.client.engine.leaving import LeftIn, told_here
 from homestow.client.engine.sightings import Scan, Sightings
 from homestow.client.engine.steps import Held
 from homestow.client.engine.trees import LocalItem
@@ -25,7 +25,7 @@ class Looking:
         self._work = work
         self._held: dict[int, list[Held]] = {}
         self._held_items: dict[int, set[int]] = {}
-        self._left: dict[int, tuple[int, LocalPath]] = {}
+        self._left: dict[int, LeftIn] = {}
         self._scanned = False
 
     def forget(self) -> None:
@@ -53,9 +53,9 @@ class Looking:
             if old in book:
                 book[new] = book.pop(old)
 
-    def left_in(self) -> set[int]:
-        """Folders in which something is left out."""
-        return {self._work.trees.now(folder) for folder in self._left}
+    def left_in(self) -> dict[int, frozenset[str]]:
+        """Folders in which something is left out, with the names that may clash."""
+        return {self._work.trees.now(folder): left.names for folder, left in self._left.items()}
 
     def look(self, hints: Hints | None) -> None:
         """Look at the folders that hints name; at everything without hints or before everything was looked at once."""
@@ -91,7 +91,7 @@ class Looking:
         held = [held for folder in live for held in self._held[folder]]
         left = [self._left[folder] for folder in self._left if folder == trees.top or trees.is_here(trees.now(folder))]
         if left:
-            held.append(told_here(sum(count for count, _ in left), min(path for _, path in left)))
+            held.append(told_here(sum(each.count for each in left), min(each.example for each in left)))
         return held
 
     def _hinted(self, hints: Hints | None) -> list[tuple[int, LocalPath]] | None:
