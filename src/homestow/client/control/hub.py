@@ -34,6 +34,7 @@ PING_S: Final = 10.0
 
 _WAITING_ORDERS: Final = 1000
 _WAITING_NEWS: Final = 500
+_WAITING_LINES: Final = 5000
 _LONGEST_TOPIC: Final = 1024
 
 
@@ -273,8 +274,10 @@ class _PlainLink:
             self.out.send([pydio.encode(pydio.Ping())])
 
     def _bound(self, kind: int, port: int) -> tuple[Socket, int]:
-        longest = _LONGEST_TOPIC if kind == zmq.XPUB else pydio.MAX_ORDER_BYTES
-        socket = make(self._context, kind, longest=longest, waiting=_WAITING_ORDERS)
+        longest, waiting = (
+            (_LONGEST_TOPIC, _WAITING_LINES) if kind == zmq.XPUB else (pydio.MAX_ORDER_BYTES, _WAITING_ORDERS)
+        )
+        socket = make(self._context, kind, longest=longest, waiting=waiting)
         self._sockets.append(socket)
         port = bind_port(socket, port)
         self._ends.append(Guard(self._loop, socket, port).end)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 import zmq
+from zmq.utils import z85
 
 from homestow.client.control.loop import Socket
 from homestow.client.control.places import Keys
@@ -99,6 +100,6 @@ class Gate:
         """Answer what libzmq asks of a peer (RFC 27)."""
         while self.socket.poll(0):
             version, request, _domain, _address, _identity, mechanism, *credentials = self.socket.recv_multipart()
-            known = mechanism == b"CURVE" and credentials == [zmq.utils.z85.decode(self._public)]
+            known = mechanism == b"CURVE" and credentials == [z85.decode(self._public)]
             verdict = [b"200", b"OK"] if known else [b"400", b"No access"]
             self.socket.send_multipart([version, request, *verdict, b"", b""])

@@ -10,7 +10,7 @@ from homestow.wire.control.values import MAX_MESSAGE_BYTES, TOPIC, VERSION
 
 _asked = msgspec.json.Decoder(Asked)
 _news = msgspec.json.Decoder(AnyNews)
-_encode = msgspec.json.Encoder().encode
+_json = msgspec.json.Encoder()
 
 
 def encode_order(order: AnyOrder) -> bytes:
@@ -73,3 +73,23 @@ def decode_news(frame: bytes) -> AnyNews:
         raise ValueError("Not a publication of this version.")
     news: AnyNews = _news.decode(body)
     return news
+
+
+def _encode(message: Any) -> bytes:
+    """JSON of a message. Names of files that are no text (surrogates stand for their bytes) are shown with U+FFFD in them."""
+    try:
+        return _json.encode(message)
+    except UnicodeEncodeError:
+        return _json.encode(_as_text(msgspec.to_builtins(message)))
+
+
+def _as_text(value: Any) -> Any:
+    match value:
+        case str():
+            return value.encode(errors="surrogatepass").decode(errors="replace")
+        case dict():
+            return {key: _as_text(each) for key, each in value.items()}
+        case list() | tuple():
+            return [_as_text(each) for each in value]
+        case _:
+            return value
