@@ -1,6 +1,7 @@
 """`homestow jobs`: which folders are kept in step with which roots."""
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Literal, cast
 
@@ -15,8 +16,19 @@ from homestow.cli.sync import DEFAULT_SERVER, server_url
 from homestow.cli.troubles import FINE, TROUBLE, USAGE, Trouble, one_line
 from homestow.client.control.link import Link
 from homestow.client.control.places import SERVICE
-from homestow.values.errors import LoginFailed, LoginNeeded
-from homestow.wire.control import AddJob, ChangeJob, Enable, Filters, JobConfig, JobNow, RemoveJob, StartTime
+from homestow.values.errors import LoginFailed, LoginNeeded, PathTaken
+from homestow.wire.control import (
+    AddJob,
+    ChangeJob,
+    Enable,
+    Filters,
+    JobConfig,
+    JobNow,
+    LogIn,
+    MakeFolder,
+    RemoveJob,
+    StartTime,
+)
 
 _SLOW_S: Final = 120.0
 
@@ -94,9 +106,13 @@ def _flags(command: Any) -> Any:
     return command
 
 
-@jobs.command(example="homestow jobs add -s https://home.example:5000 -u anna -d ~/Photos -w Photos --exclude '*.tmp'")
+@jobs.command(
+    example="homestow jobs add -s https://home.example:5000 -u anna -d ~/Photos -w Photos --exclude '*.tmp'\n"
+    "homestow jobs add -s https://home.example:5000 -u anna -d ~/Music -r Music --make"
+)
 @_flags
-def add(password_stdin: bool, **flags: Any) -> int:
+@click.option("--make", is_flag=True, help="Make the folder of -r on the server where it is missing.")
+def add(password_stdin: bool, make: bool, **flags: Any) -> int:
     """Add a job to the sync service, which begins at once and remembers it.
 
     The password is needed once for each server and account; a token of this computer is kept instead. It is read from
@@ -115,7 +131,7 @@ def add(password_stdin: bool, **flags: Any) -> int:
                 "`homestow sync`.",
                 TROUBLE,
             )
-        _tell(_with_password(link, config, password, new=True))
+        _tell(_with_password(link, config, password, new=True, make=make))
         return FINE
 
 
@@ -137,10 +153,14 @@ def change(job: str, password_stdin: bool, **flags: Any) -> int:
         return FINE
 
 
-def _with_password(link: Link, config: JobConfig, password: str | None, *, new: bool) -> JobNow:
+def _with_password(link: Link, config: JobConfig, password: str | None, *, new: bool, make: bool = False) -> JobNow:
     """Give the order; when the server wants a password and somebody can be asked, once more with it."""
 
     def order(word: str | None) -> JobNow:
+        if make and config.remote_folder:
+            if word is not None:
+                link.ask(LogIn(url=config.server, user=config.user, password=word), timeout_s=_SLOW_S)
+            _make(link, config)
         asked = AddJob(config=config, password=word) if new else ChangeJob(config=config, password=word)
         return cast(JobNow, link.ask(asked, timeout_s=_SLOW_S))
 
@@ -156,6 +176,18 @@ def _with_password(link: Link, config: JobConfig, password: str | None, *, new: 
                 TROUBLE,
             ) from error
         return order(typed)
+
+
+def _make(link: Link, config: JobConfig) -> None:
+    """Make the job's folder on the server, and those above it."""
+    names = config.remote_folder.split("/")
+    for count in range(1, len(names) + 1):
+        path = "/".join(names[:count])
+        with suppress(PathTaken):
+            link.ask(
+                MakeFolder(url=config.server, user=config.user, workspace=config.workspace, path=path),
+                timeout_s=_SLOW_S,
+            )
 
 
 def _changed(config: JobConfig, flags: dict[str, Any]) -> JobConfig:

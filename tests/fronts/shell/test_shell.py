@@ -322,6 +322,16 @@ def test_a_login_is_needed_once(shell: Shell, monkeypatch: pytest.MonkeyPatch) -
     assert "staple" not in repr(twin.given)
 
 
+def test_a_folder_on_the_server_is_made_when_asked_to(shell: Shell) -> None:
+    """`--make`, with those above it; without it nothing is made."""
+    twin = shell.serve(TwinService(jobs=False)).twin
+    add = ("jobs", "add", "-s", "https://home.example.org", "-u", "anna", "-w", "anna")
+    shell.fine(*add, "-d", "/d/a", "-r", "Music/Good")
+    assert "Music/Good" not in twin.servers[0].folders["anna"]
+    shell.fine(*add, "-d", "/d/b", "-r", "New/Good", "--make")
+    assert {"New", "New/Good"} <= twin.servers[0].folders["anna"]
+
+
 def test_a_password_is_typed_when_somebody_is_there(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """The order is given once more with it."""
     twin = shell.serve(TwinService(jobs=False)).twin
