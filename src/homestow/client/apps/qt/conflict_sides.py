@@ -145,10 +145,10 @@ class SidePane(QFrame):
         self.texts = texts
         self.setProperty("role", "card")
         self._file: str | None = None
-        self._name = ""
-        self.title = label("", "heading")
+        self._name = self._facts = ""
+        self.title = Elided("", "heading", Qt.TextElideMode.ElideRight)
         self.name = Elided("", "muted")
-        self.facts = label("", "muted")
+        self.facts = Elided("", "muted", Qt.TextElideMode.ElideRight)
         self.picture = PictureView()
         self.text = TextView()
         self.none = label("", "muted")
@@ -183,10 +183,11 @@ class SidePane(QFrame):
         """Show the facts of a version; its look comes later."""
         texts = self.texts
         self._file = side.file
-        self.title.setText(title)
+        self.title.say(title)
         self._name = side.path.rpartition("/")[2]
         self.name.say(self._name)
-        self.facts.setText(texts("conflicts.facts", size=texts.size(side.size), when=texts.when(side.mtime_ns)))
+        self._facts = texts("conflicts.facts", size=texts.size(side.size), when=texts.when(side.mtime_ns))
+        self.facts.say(self._facts)
         self.open.setEnabled(side.file is not None)
         self.reveal.setEnabled(side.file is not None)
         for button, key in ((self.open, "conflicts.open"), (self.reveal, "conflicts.reveal")):
@@ -199,7 +200,7 @@ class SidePane(QFrame):
         match preview:
             case Picture(image=image, width=width, height=height):
                 self.picture.show_picture(image, texts("conflicts.picture", name=name, width=width, height=height))
-                self.facts.setText(f"{self.facts.text()} · {width} × {height}")
+                self.facts.say(f"{self._facts} · {width} × {height}")
                 self.stack.setCurrentWidget(self.picture)
             case Page() if cells:
                 self.text.show_lines(cells, others)

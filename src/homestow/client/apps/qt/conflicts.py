@@ -82,7 +82,7 @@ class ConflictsPage(QWidget):
         split.addWidget(self._right())
         split.setStretchFactor(0, 0)
         split.setStretchFactor(1, 1)
-        split.setSizes([230, 700])
+        split.setSizes([208, 720])
         self.pages.addWidget(split)
         column, _, _ = page_layout(self, texts("conflicts.title"), texts("conflicts.about"))
         column.setContentsMargins(32, 26, 32, 20)
@@ -202,11 +202,11 @@ class ConflictsPage(QWidget):
     def _show(self, conflict: Conflict) -> None:
         texts = self.texts
         self.path.setText(texts("conflicts.path", folder=self._label(conflict.job), path=conflict.original.path))
-        self.differs.setText(" ")
+        self.differs.setVisible(False)
         self.original.show_side(texts("conflicts.original"), conflict.original)
         self.copy.show_side(texts("conflicts.copy", device=conflict.device), conflict.copy)
-        named(self.original, self.original.title.text())
-        named(self.copy, self.copy.title.text())
+        named(self.original, self.original.title.accessibleName())
+        named(self.copy, self.copy.title.accessibleName())
         self.wait.setVisible(not conflict.ready)
         self.wait_text.setText(str(texts.told("not-ready", path=conflict.original.path)))
         self._looker.ask(conflict.original.file, conflict.copy.file)
@@ -215,6 +215,7 @@ class ConflictsPage(QWidget):
         left, right = [row.left for row in comparison.rows], [row.right for row in comparison.rows]
         self.original.show_look(comparison.left, left, right)
         self.copy.show_look(comparison.right, right, left)
+        self.differs.setVisible(bool(comparison.rows))
         if comparison.rows:
             places = differences(comparison.rows)
             self.differs.setText(self.texts("conflicts.places", n=places) if places else self.texts("conflicts.equal"))
@@ -234,8 +235,8 @@ class ConflictsPage(QWidget):
         self.copy.then.setText(texts("conflicts.then-copy", name=name))
         self.both_then.setText(texts("conflicts.then-both", device=conflict.device))
         for button, key, pane in (
-            (self.original.keep, "conflicts.keep", self.original.title.text()),
-            (self.copy.keep, "conflicts.keep", self.copy.title.text()),
+            (self.original.keep, "conflicts.keep", self.original.title.accessibleName()),
+            (self.copy.keep, "conflicts.keep", self.copy.title.accessibleName()),
             (self.both, "conflicts.keep-both", name),
         ):
             button.setEnabled(may)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QVBoxLayout, QWidget
 
 from homestow.client.apps.qt import icons, theme
@@ -268,6 +268,3 @@ class FolderCard(QFrame):
         self._rows.removeWidget(note)
         note.hide()
         note.deleteLater()
-
-
-REFRESH = QKeySequence(QKeySequence.StandardKey.Refresh)

@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
-    QFormLayout,
     QHBoxLayout,
     QLineEdit,
     QVBoxLayout,
@@ -178,13 +177,14 @@ class LoginStep(Step):
         named(self.show_password, texts("wizard.show-password"))
         self.wrong = Complaint(self.password)
         self.known = label("", "muted")
-        form = QFormLayout()
-        form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapAllRows)
-        form.setVerticalSpacing(6)
+        form = QVBoxLayout()
+        form.setSpacing(8)
         for field, key in ((self.user, "wizard.user"), (self.password, "wizard.password")):
             above = label(texts(key), "strong")
             above.setBuddy(field)
-            form.addRow(above, field)
+            form.addSpacing(6)
+            form.addWidget(above)
+            form.addWidget(field)
         self.rows.addWidget(self.server)
         self.rows.addLayout(form)
         below = QVBoxLayout()
