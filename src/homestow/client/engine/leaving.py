@@ -36,7 +36,7 @@ _DEEP = 4096
 class LeftIn(NamedTuple):
     """What is left out in a folder of this computer: how much, the path of one, and the names where these may clash."""
 
-    count: int
+    number: int
     example: tuple[str, ...]
     names: frozenset[str]
 
@@ -248,6 +248,24 @@ def would_be_left_out(
                     path = matcher.below(path, place[1])
             above[each] = path
     return list(found)
+
+
+def present_path(
+    trees: Trees,
+    place: tuple[int, str],
+    look: Callable[[int], LocalItem | RemoteItem | None],
+    path: Callable[[int], tuple[str, ...] | None],
+    final: Callable[[int], tuple[int, str] | None],
+) -> tuple[str, ...] | None:
+    """Where a place is on one side now, when the folders above that are not there yet are made where they shall be."""
+    folder, names = place[0], [place[1]]
+    while folder != trees.top and look(folder) is None and len(names) < _DEEP:
+        if (above := final(folder)) is None:
+            return None
+        folder = above[0]
+        names.append(above[1])
+    at = () if folder == trees.top else path(folder)
+    return None if at is None else (*at, *reversed(names))
 
 
 def bare_folders(

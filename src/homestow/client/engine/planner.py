@@ -18,7 +18,13 @@ from homestow.client.engine.compare import (
     moved_there,
     way_of_time,
 )
-from homestow.client.engine.leaving import LEFT_OUT, bare_folders, left_in_there, would_be_left_out
+from homestow.client.engine.leaving import (
+    LEFT_OUT,
+    bare_folders,
+    left_in_there,
+    present_path,
+    would_be_left_out,
+)
 from homestow.client.engine.names import Names, fold
 from homestow.client.engine.rules import Direction, Rules
 from homestow.client.engine.schedule import Schedule, here_side, there_side
@@ -382,6 +388,22 @@ class _Planner:
             self.held.append(Held(path, *_TAKEN))
         return taken
 
+    def _is_early(self, view: View) -> bool:
+        """Whether the item would be left out where it can go now, because a folder above it has not got its name yet."""
+        matcher, trees = self.rules.filters.matcher(), self.trees
+        item, _, here, there = view
+        final = self.finals.get(item)
+        if not matcher.by_path or final is None:
+            return False
+        alive = here or there
+        is_folder = alive is not None and alive.folder
+        for mine, look, path in ((here, trees.here, trees.path_here), (there, trees.there, trees.path_there)):
+            if mine is None or (mine.parent, mine.name) != final:
+                where = present_path(trees, final, look, path, self._final)
+                if where is not None and matcher.path(where, is_folder):
+                    return True
+        return False
+
     def _tell_what_stays(self) -> None:
         """What is new here where nothing may go up stays here, told by its topmost folder (SC-213, SC-215)."""
         if self.rules.up:
@@ -423,7 +445,7 @@ class _Planner:
     def _act(self, view: View, here_plan: Schedule, there_plan: Schedule, contents: list[Action]) -> None:
         """What one item needs, each side by itself."""
         item, base, here, there = view
-        if item in self.bare or self._is_taken(view):
+        if item in self.bare or self._is_taken(view) or self._is_early(view):
             return
         if here is None or there is None:
             if base is not None:

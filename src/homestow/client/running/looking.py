@@ -91,7 +91,7 @@ class Looking:
         held = [held for folder in live for held in self._held[folder]]
         left = [self._left[folder] for folder in self._left if folder == trees.top or trees.is_here(trees.now(folder))]
         if left:
-            held.append(told_here(sum(each.count for each in left), min(each.example for each in left)))
+            held.append(told_here(sum(each.number for each in left), min(each.example for each in left)))
         return held
 
     def _hinted(self, hints: Hints | None) -> list[tuple[int, LocalPath]] | None:

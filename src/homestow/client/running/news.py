@@ -20,6 +20,9 @@ from homestow.values.errors import BadName, BadRequest, CloudError, CursorGone, 
 from homestow.values.ids import NodeId
 from homestow.values.nodes import Node
 
+_HALF_REVIEWED = "?"
+"""What the state has as the digest of the patterns while the trees are made for others; none is like it."""
+
 MOST_LISTED = 20
 """Of more folders than these that come into sight at once, everything is listed."""
 
@@ -91,6 +94,7 @@ class News:
         work, matcher = self._work, self._work.matcher
         digest = matcher.filters.digest
         if work.state.filters() != digest:
+            work.state.put_filters(_HALF_REVIEWED)
             review(work.trees, matcher)
             self._list_anew()
             work.state.put_filters(digest)
