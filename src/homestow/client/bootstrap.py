@@ -144,8 +144,12 @@ def _native(
         if not told(node, error):
             log_refused(node, error)
 
-    remote = ApiRemote(settings.server, settings.token, root, settings.timeout_s, refused)
-    follower = ApiRemote(settings.server, settings.token, root, settings.timeout_s) if continuous else None
+    remote = ApiRemote(settings.server, settings.token, root, settings.timeout_s, refused, settings.throttle)
+    follower = (
+        ApiRemote(settings.server, settings.token, root, settings.timeout_s, throttle=settings.throttle)
+        if continuous
+        else None
+    )
     return remote, follower, None, remote, lambda: None
 
 
@@ -166,8 +170,9 @@ def _netdrive(
 
     def sight() -> NetdriveRemote:
         server = NetdriveServer(
-            settings.server, session=settings.token, bind=settings.bind, timeout_s=settings.timeout_s
-        )
+            settings.server, session=settings.token, bind=settings.bind, timeout_s=settings.timeout_s,
+            throttle=settings.throttle,
+        )  # fmt: skip
         if settings.dialect == Dialect.FINAL.value:
             server.dialect, server.long_heads = Dialect.FINAL, False
         return NetdriveRemote(
@@ -181,7 +186,7 @@ def _netdrive(
 
 
 def root_id(settings: JobSettings) -> RootId:
-    """The root that the job means.
+    """The root that the job means, by its name, in whatever capitals, or its number.
 
     Raises:
         NotFound: no root of that name, or none at all, is the account's to see.
@@ -197,9 +202,12 @@ def root_id(settings: JobSettings) -> RootId:
         raise NotFound("This account has no root on the server yet.")
     if settings.root is None:
         return RootId(roots[0].id)
-    for root in roots:
-        if root.name == settings.root:
-            return RootId(root.id)
+    wanted = settings.root
+    named = [root for root in roots if root.name == wanted] or [
+        root for root in roots if root.name.casefold() == wanted.casefold() or str(root.id) == wanted
+    ]
+    if named:
+        return RootId(named[0].id)
     names = ", ".join(sorted(root.name for root in roots))
     raise NotFound(f"There is no root {settings.root!r} for this account on the server; there is: {names}.")
 
@@ -272,6 +280,7 @@ class Running:
         from homestow.client.adapters.logins import Logins
         from homestow.client.adapters.settings_file import FileSettings
         from homestow.client.adapters.this_computer import device_name
+        from homestow.client.adapters.throttle import Throttle
         from homestow.client.control import places
 
         self._plan = plan
@@ -298,6 +307,8 @@ class Running:
                 self,
                 Facts(__version__, os.getpid(), clock.now_ns(), self._device),
             )  # fmt: skip
+            self._throttle = Throttle(clock)
+            self._limit(self.service.settings)
             self._hub: Hub | None = None
             self._page: WebPage | None = None
             self._opening = threading.Lock()
@@ -389,9 +400,13 @@ class Running:
                 self._change(now, before)
             raise
 
+    def _limit(self, settings: Settings) -> None:
+        self._throttle.limit(settings.up_kbytes * 1000, settings.down_kbytes * 1000)
+
     def _change(self, before: Settings, now: Settings) -> None:
         from homestow.client.adapters import autostart
 
+        self._limit(now)
         if now.autostart != before.autostart:
             if now.autostart:
                 autostart.turn_on()
@@ -407,6 +422,12 @@ class Running:
                 self._page.stop()
             if now.api_port:
                 self._open_web(now.api_port)
+
+    def begins_with_session(self) -> bool:
+        """See `House`."""
+        from homestow.client.adapters import autostart
+
+        return autostart.is_on()
 
     def open_page(self) -> str:
         """See `House`."""
@@ -430,7 +451,7 @@ class Running:
 
     def _open(self, config: JobConfig, hooks: Hooks, *, continuous: bool, accept_deletes: bool) -> Opened:
         known, self._known = self._known, None
-        settings = known or self._settings(config)
+        settings = replace(known or self._settings(config), throttle=self._throttle)
         if accept_deletes:
             settings = replace(settings, accept_deletes=True)
 

@@ -237,6 +237,18 @@ def new_id(config: JobConfig, taken: Collection[str]) -> str:
     return job_id(config.server, config.workspace or config.user or folder, taken)
 
 
+def changed(config: JobConfig, **changes: object) -> JobConfig:
+    """A job with other values.
+
+    Raises:
+        BadSettings: a value is out of its range.
+    """
+    try:
+        return msgspec.convert(msgspec.to_builtins(msgspec.structs.replace(config, **changes)), JobConfig)
+    except msgspec.ValidationError as error:
+        raise BadSettings(f"This cannot be: {error}.") from error
+
+
 def cut(path: str) -> str:
     """A path without slashes at its end."""
     return path.rstrip("/\\") or path[:1]

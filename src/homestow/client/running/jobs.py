@@ -262,16 +262,20 @@ class Task:
         return left
 
     def tick(self) -> None:
-        """Time passed: is a daily job due? Called now and then."""
-        if self.config.frequency != "time" or not self.config.active or self.fault:
+        """Time passed: has a pause ended, is a daily job due? Called now and then."""
+        with self._changed:
+            soon = self._wanted.not_before
+            if soon is not None and self._around.clock.monotonic() >= soon:
+                self._changed.notify_all()
+        if self.config.frequency != "time" or not self.holds_folder:
             return
         now, at = self._around.clock.now_ns(), self.config.start_time
         with self._changed:
-            note = self._around.notes.read(self.config.directory)
-            if not note.ran_ns:
+            ran_ns = self._around.notes.read(self.config.directory).ran_ns
+            if not ran_ns:
                 # A new job waits for its first time; from then on one that was missed is made up for.
                 self._note(ran_ns=now)
-            elif note.ran_ns < last_at_ns(now, at.h, at.m) and not self._wanted.run:
+            elif ran_ns < last_at_ns(now, at.h, at.m) and not self._wanted.run:
                 self._wanted.run = True
                 self._changed.notify_all()
 

@@ -1,8 +1,9 @@
 """Which jobs can be together on one computer: each folder in one job, none inside another's."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import PurePath
 
+from homestow.client.ports.jobfile import Listed
 from homestow.wire.control import JobConfig
 
 
@@ -29,3 +30,19 @@ def against(config: JobConfig, real: str, taken: Iterable[tuple[JobConfig, str]]
                 "choose a folder that does not hold it."
             )
     return ""
+
+
+def judged(listed: Sequence[Listed], real: Callable[[str], str]) -> list[Listed]:
+    """The jobs of a file; of two whose folders overlap the later one cannot run. `real` gives a folder's true path."""
+    taken: list[tuple[JobConfig, str]] = []
+    found = []
+    for each in listed:
+        if each.config.active and not each.fault:
+            place = real(each.config.directory)
+            why = against(each.config, place, taken)
+            if why:
+                each = each._replace(fault=why)
+            else:
+                taken.append((each.config, place))
+        found.append(each)
+    return found

@@ -9,7 +9,9 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol
+
+import msgspec
 
 from homestow.client.ports.accounts import Accounts
 from homestow.client.ports.history import History
@@ -17,12 +19,14 @@ from homestow.client.ports.jobfile import JobBook, Listed
 from homestow.client.ports.settings import SettingsStore
 from homestow.client.running import overlaps
 from homestow.client.running.jobs import Task
+from homestow.client.running.logins import trade
 from homestow.client.running.outcome import counts_as_left
 from homestow.client.running.progress import Snapshot
 from homestow.client.running.publishing import Listener, Publisher, event
+from homestow.client.running.servers import ask_servers
 from homestow.client.running.showing import all_progress, general_of, job_now, seen
-from homestow.client.running.standing import LOGIN, Surroundings, passes, path_of, reason
-from homestow.values.errors import BadRequest, BadSettings, CloudError, NotFound
+from homestow.client.running.standing import LOGIN, Surroundings, path_of, reason
+from homestow.values.errors import BadRequest, NotFound
 from homestow.wire import control, job_file
 
 _log = logging.getLogger(__name__)
@@ -43,6 +47,9 @@ class House(Protocol):
         Raises:
             CloudError: one of them cannot be; nothing changed.
         """
+
+    def begins_with_session(self) -> bool:
+        """Whether the service begins with the desktop session."""
 
     def open_page(self) -> str:
         """Address of the browser page, with a key that works once."""
@@ -110,7 +117,7 @@ class Service:
         """
         listed = () if self._book is None else self._book.read()
         with self._lock:
-            self._tasks = [*given, *(self._task(each) for each in self._judged(listed))]
+            self._tasks = [*given, *(self._task(each) for each in overlaps.judged(listed, self._house.real))]
             self.publisher.begin()
             for each in listed:
                 self._use_password(each)
@@ -168,7 +175,7 @@ class Service:
         return (
             control.GeneralNews(general=general_of(jobs), progress=all_progress(jobs)),
             *(control.JobNews(job=job) for job in jobs),
-            control.SettingsNews(settings=self._settings),
+            control.SettingsNews(settings=self.settings),
         )
 
     def listen(self, listener: Listener) -> Callable[[], None]:
@@ -177,8 +184,8 @@ class Service:
 
     @property
     def settings(self) -> control.Settings:
-        """The settings as they are."""
-        return self._settings
+        """The settings as they are; whether it begins with the session may have been changed by others."""
+        return msgspec.structs.replace(self._settings, autostart=self._house.begins_with_session())
 
     def seen(self) -> Snapshot:
         """One look for a terminal."""
@@ -225,7 +232,7 @@ class Service:
             case control.ListLog() | control.ListProblems() | control.ListConflicts() | control.Settle():
                 return self._look(order)
             case control.GetSettings():
-                return self._settings
+                return self.settings
             case control.ChangeSettings(settings=settings):
                 return self._change_settings(settings)
             case control.OpenPage():
@@ -233,8 +240,10 @@ class Service:
             case control.Quit():
                 self._house.quit()
                 return True
+            case control.CheckFolder(directory=directory):
+                return self._check_folder(directory)
             case _:
-                return self._at_servers(order)
+                return ask_servers(order, self._accounts, lambda job: self._find(job).config, self._logged_in)
 
     def _find(self, job: str) -> Task:
         with self._lock:
@@ -298,20 +307,6 @@ class Service:
             _log.warning("job %s: %s", listed.config.id, remark)
         return self.task(listed.config, fault=listed.fault)
 
-    def _judged(self, listed: Sequence[Listed]) -> list[Listed]:
-        """The jobs of the file; of two whose folders overlap the later one cannot run."""
-        given: list[tuple[control.JobConfig, str]] = []
-        judged = []
-        for each in listed:
-            if each.config.active and not each.fault:
-                against = overlaps.against(each.config, self._house.real(each.config.directory), given)
-                if against:
-                    each = each._replace(fault=against)
-                else:
-                    given.append((each.config, self._house.real(each.config.directory)))
-            judged.append(each)
-        return judged
-
     def _writable(self) -> JobBook:
         if self._book is None:
             raise BadRequest(
@@ -334,7 +329,7 @@ class Service:
                 task = self._find(job)
                 if task.config.active == active:
                     return self._job(job)
-                return self._put(book, control_replace(task.config, active=active), new=False)
+                return self._put(book, job_file.changed(task.config, active=active), new=False)
             case control.RemoveJob(job=job):
                 return self._remove(book, job)
 
@@ -347,9 +342,11 @@ class Service:
 
     def _put(self, book: JobBook, config: control.JobConfig, *, new: bool) -> control.JobNow:
         with self._changing:
-            config = control_replace(config, server=config.server.rstrip("/"), directory=job_file.cut(config.directory))
+            config = job_file.changed(
+                config, server=config.server.rstrip("/"), directory=job_file.cut(config.directory)
+            )
             if new:
-                config = control_replace(config, id=self._new_id(book, config))
+                config = job_file.changed(config, id=self._new_id(book, config))
             wrong = job_file.wrong(config)
             if not wrong and config.active:
                 with self._lock:
@@ -414,7 +411,7 @@ class Service:
     def _reload_file(self) -> tuple[control.JobNow, ...]:
         book = self._writable()
         with self._changing:
-            listed = self._judged(book.read())
+            listed = overlaps.judged(book.read(), self._house.real)
             wanted = {each.config.id: each for each in listed}
             with self._lock:
                 known = {task.id: task for task in self._tasks}
@@ -442,85 +439,20 @@ class Service:
             task = self._find(listed.config.id)
         except NotFound:
             return
-        book, password = self._book, listed.password
         task.hold()
-        threading.Thread(target=self._trade, args=(book, task, password), name=f"login {task.id}", daemon=True).start()
-
-    def _trade(self, book: JobBook, task: Task, password: str) -> None:
-        config, pause = task.config, 1.0
-        while not self._closed:
-            try:
-                self._accounts.log_in(config.server, config.user, password)
-            except CloudError as error:
-                if passes(error.code) and not task.fault:
-                    task.hold(error.code, error.message)
-                    time.sleep(pause)
-                    pause = min(pause * 2, 60.0)
-                    continue
-                _log.warning("job %s: the password in the job file did not serve: %s", config.id, error.message)
-            break
-        else:
-            return
-        try:
-            book.drop_password(config.id)
-        except CloudError as error:
-            _log.warning("job %s: take its password out of %s yourself: %s", config.id, book.place, error.message)
-        task.release()
-        self._logged_in(config.server)
+        trade(self._book, task, self._accounts, listed.password, lambda: self._closed, self._logged_in)
 
     # --- settings -----------------------------------------------------------------------------------------------------
 
     def _change_settings(self, settings: control.Settings) -> control.Settings:
         with self._changing:
-            self._house.apply(self._settings, settings)
+            self._house.apply(self.settings, settings)
             self._store.save(settings)
             self._settings = settings
         self.publisher.publish(control.SettingsNews(settings=settings))
         return settings
 
     # --- servers and folders ------------------------------------------------------------------------------------------
-
-    def _at_servers(self, order: Any) -> Any:
-        accounts = self._accounts
-        match order:
-            case control.Discover(seconds=seconds):
-                return tuple(control.Found(name=each.name, url=each.url) for each in accounts.discover(seconds))
-            case control.CheckServer(url=url):
-                seen = accounts.check(url)
-                return control.ServerSeen(url=seen.url, version=seen.version, user=seen.user, plain=seen.plain)
-            case control.LogIn(url=url, user=user, password=password):
-                accounts.log_in(url, user, password)
-                self._logged_in(url)
-                return self._workspaces(url, user)
-            case control.ListWorkspaces(url=url, user=user):
-                return self._workspaces(url, user)
-            case control.ListFolders(url=url, user=user, workspace=space, path=path):
-                return tuple(accounts.folders(url, user, space, path))
-            case control.MakeFolder(url=url, user=user, workspace=space, path=path):
-                accounts.make_folder(url, user, space, path)
-                return tuple(accounts.folders(url, user, space, path.rpartition("/")[0]))
-            case control.CheckFolder(directory=directory):
-                return self._check_folder(directory)
-            case control.Share(job=job, path=path, days=days, password=secret):
-                config = self._find(job).config
-                there = "/".join(part for part in (config.remote_folder.strip("/"), path) if part)
-                made = accounts.share(config.server, config.user, config.workspace, there, days, secret)
-                return control.Link(url=made.url, id=made.id)
-            case control.Unshare(job=job, link=link):
-                config = self._find(job).config
-                accounts.unshare(config.server, config.user, link)
-                return True
-            case _:
-                raise BadRequest("This service does not know such an order; update it.")
-
-    def _workspaces(self, url: str, user: str) -> tuple[control.Workspace, ...]:
-        return tuple(
-            control.Workspace(
-                id=space.id, name=space.name,
-                rights="own" if space.rights == "own" else "write" if space.rights == "write" else "read",
-            )
-            for space in self._accounts.spaces(url, user)
-        )  # fmt: skip
 
     def _check_folder(self, directory: str) -> control.FolderSeen:
         seen = self._house.check_folder(directory)
@@ -530,7 +462,7 @@ class Service:
             configs = [task.config for task in self._tasks if task.holds_folder]
         taken = [(config, self._house.real(config.directory)) for config in configs]
         wish = control.JobConfig(server="", directory=seen.directory)
-        return control_replace(seen, against=overlaps.against(wish, self._house.real(seen.directory), taken))
+        return msgspec.structs.replace(seen, against=overlaps.against(wish, self._house.real(seen.directory), taken))
 
     def _logged_in(self, url: str) -> None:
         with self._lock:
@@ -538,20 +470,3 @@ class Service:
         for task in tasks:
             if task.standing().code in LOGIN:
                 task.logged_in()
-
-
-MessageT = TypeVar("MessageT", bound=control.Message)
-
-
-def control_replace(value: MessageT, **changes: Any) -> MessageT:
-    """A message with other values, checked as if it came over the wire.
-
-    Raises:
-        BadSettings: a value is out of its range.
-    """
-    import msgspec
-
-    try:
-        return msgspec.convert({**msgspec.structs.asdict(value), **changes}, type(value), from_attributes=True)
-    except msgspec.ValidationError as error:
-        raise BadSettings(f"This cannot be: {error}.") from error

@@ -11,6 +11,7 @@ A file in `aside` bears in its name what it should be, so that a kill between tw
 expected goes, a download goes back to staging, and anything else is somebody's edit and returns to the user's folder.
 """
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -153,7 +154,14 @@ def claim(root: Path, top: int, name: str) -> PrivateFolder:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise StoreLocked(f"Another process already keeps {root} in step. Stop it first.") from error
+            pid = _holder(lock)
+            who = f"Another process ({pid})" if pid else "Another process"
+            raise StoreLocked(
+                f"{who} already keeps {root} in step. `homestow status` shows what it does; stop it first.", pid=pid
+            ) from error
+        with contextlib.suppress(OSError):  # a full disk; it is only for the message above
+            os.ftruncate(lock, 0)
+            os.pwrite(lock, b"%d\n" % os.getpid(), 0)
         private = PrivateFolder(top, name, fd, lock)
     except BaseException:
         os.close(fd)
@@ -252,3 +260,11 @@ def _filesystem(device: int) -> str:
         if mount.split(" ")[2] == wanted:
             return source.split(" ")[0]
     return ""
+
+
+def _holder(lock: int) -> int:
+    """The process that wrote itself into the lock; 0: none did."""
+    try:
+        return int(os.pread(lock, 20, 0))
+    except (OSError, ValueError):
+        return 0
