@@ -27,7 +27,7 @@ def test_the_list_is_of_all_jobs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("frame", "order"),
+    "frame, order",
     [
         (b"PAUSE\0", Order(Word.PAUSE)),
         (b" START \r\n", Order(Word.START)),
@@ -47,8 +47,18 @@ def test_what_is_an_order(frame: bytes, order: Order | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("job", "number"),
-    [("0", 0), ("12", 12), ("00", 0), ("photos", None), ("-1", None), ("1.0", None), ("²", None), ("٣", None), ("9" * 12, None)],
+    "job, number",
+    [
+        ("0", 0),
+        ("12", 12),
+        ("00", 0),
+        ("photos", None),
+        ("-1", None),
+        ("1.0", None),
+        ("²", None),
+        ("٣", None),
+        ("9" * 12, None),
+    ],
 )
 def test_which_jobs_are_numbers(job: str, number: int | None) -> None:
     """Only plain digits, and few of them."""
@@ -68,7 +78,7 @@ def test_any_bytes_are_read_as_something_or_nothing(frame: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("reply", "running"),
+    "reply, running",
     [
         (b"running", True), (b"stopped", False), (b"status updated", None), (b"RUNNING", True), (b"PAUSED", False),
         (b"undefined reply", None), (b"undefined reply There is no job 7.", None), (b"", None),
@@ -115,7 +125,7 @@ def test_publications_read_as_they_were_written(publication: pydio.Publication) 
 
 
 @pytest.mark.parametrize(
-    ("frame", "publication"),
+    "frame, publication",
     [
         (b"status START", Status(True)),
         (b"status PAUSE", Status(False)),
@@ -172,20 +182,35 @@ def test_the_bytes_of_a_port_file() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "x", "pub_socket:1\n", "Pydio port config file \npub_socket:x\nother:5\nwatch_socket:99999\n:\n", "Pydio port config file"],
+    [
+        "",
+        "x",
+        "pub_socket:1\n",
+        "Pydio port config file \npub_socket:x\nother:5\nwatch_socket:99999\n:\n",
+        "Pydio port config file",
+    ],
 )
 def test_a_port_file_that_says_nothing(text: str) -> None:
     """Then the ports are the usual ones."""
     assert pydio.decode_port_file(text) == Ports(5556, 5557, 5558, 0)
 
 
-@given(st.builds(Api, ports, st.from_regex("[A-Za-z0-9]{1,16}", fullmatch=True), st.from_regex("[A-Za-z0-9:]{1,16}", fullmatch=True)))
+@given(
+    st.builds(
+        Api,
+        ports,
+        st.from_regex("[A-Za-z0-9]{1,16}", fullmatch=True),
+        st.from_regex("[A-Za-z0-9:]{1,16}", fullmatch=True),
+    )
+)
 def test_api_files_read_as_they_were_written(api: Api) -> None:
     """One line with four parts."""
     assert pydio.decode_api_file(pydio.encode_api_file(api)) == api
 
 
-@pytest.mark.parametrize("text", ["", "pydio", "pydio:5556", "pydio:5556:user", "pydio:x:user:password", "other:5556:a:b", "pydio:99999:a:b"])
+@pytest.mark.parametrize(
+    "text", ["", "pydio", "pydio:5556", "pydio:5556:user", "pydio:x:user:password", "other:5556:a:b", "pydio:99999:a:b"]
+)
 def test_an_api_file_that_is_none(text: str) -> None:
     """It is known as such; windows of that time crashed."""
     assert pydio.decode_api_file(text) is None

@@ -45,7 +45,7 @@ def test_a_refusal_says_why(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize(
-    ("frames", "code"),
+    "frames, code",
     [
         ([b"{"], "bad-request"),
         ([b"{}"], "bad-request"),
@@ -139,7 +139,13 @@ def test_answers_of_one_peer_come_in_order(rig: Rig) -> None:
     """Who gives its orders no ids gets the answers in the order it asked, and they are obeyed one after the other."""
     gate = Gate(rig.twin)
     with rig.orders(zmq.DEALER) as socket:
-        for frame in (order("pause"), order("discover"), order("start", job="photos"), order("discover"), order("hello")):
+        for frame in (
+            order("pause"),
+            order("discover"),
+            order("start", job="photos"),
+            order("discover"),
+            order("hello"),
+        ):
             socket.send_multipart([b"", frame])
         assert json.loads(socket.recv_multipart()[-1])["gave"][0]["paused"] is True
         wait_for(lambda: gate.waiting, "the search")
@@ -347,4 +353,4 @@ def test_jobs_that_come_are_told(rig: Rig) -> None:
     ear.flush()
     made = rig.twin.add(JobConfig(server="http://localhost", directory="/home/anna/New", user="anna"))
     assert news([ear.next()])[0]["job"]["config"]["id"] == made.id == "localhost-anna"
-    assert isinstance(decode_news(f'homestow.1/progress/x {{"news":"progress","job":"x","progress":{{}}}}'.encode()), ProgressNews)
+    assert isinstance(decode_news(b'homestow.1/progress/x {"news":"progress","job":"x","progress":{}}'), ProgressNews)

@@ -59,7 +59,19 @@ def test_list_jobs(plain: Rig) -> None:
 
 @pytest.mark.parametrize(
     "order",
-    ["", "pause", "PAUSED", "STOP", "PAUSE  0", "PAUSE 0 1", "LIST-JOBS 0", "CMD Share file /a", "\0\0", "{}", "x" * 1000],
+    [
+        "",
+        "pause",
+        "PAUSED",
+        "STOP",
+        "PAUSE  0",
+        "PAUSE 0 1",
+        "LIST-JOBS 0",
+        "CMD Share file /a",
+        "\0\0",
+        "{}",
+        "x" * 1000,
+    ],
 )
 def test_other_words_are_undefined(plain: Rig, order: str) -> None:
     """What is no order changes nothing and has the reply that windows know."""
@@ -162,7 +174,7 @@ def test_a_status_comes_before_the_first_change(plain: Rig) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "side", "facts", "line"),
+    "kind, side, facts, line",
     [
         ("mkdir", "here", {}, "New folder created at a/b"),
         ("mkdir", "there", {}, "New folder created on server at a/b"),

@@ -94,13 +94,13 @@ def three(rig: Rig) -> Iterator[tuple[FirstWindow, SecondWindow, ThirdWindow]]:
 def test_a_window_until_mid_april(plain: Rig) -> None:
     """The reply alone shows it as stopped; the status that follows corrects that. Changes become balloons."""
     window = FirstWindow(plain)
-    window.click("START")
-    assert not window.running
-    window.look()
-    assert window.running
-    window.click("PAUSE")
-    window.look()
-    assert not window.running
+    shown: list[bool] = []
+    for order in ("START", "PAUSE"):
+        window.click(order)
+        shown.append(window.running)
+        window.look()
+        shown.append(window.running)
+    assert shown == [False, True, False, False]
     plain.twin.happen("photos", "upload", "a.jpg", side="there")
     window.look()
     assert window.balloons == ["File a.jpg uploaded to server"]

@@ -33,6 +33,7 @@ class Guard:
         self._socket = socket
         self._port = port
         self._open: set[int] = set()
+        self._full = False
         self._monitor: Socket = socket.get_monitor_socket(zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED)
         loop.watch(self._monitor, self._look)
 
@@ -62,12 +63,14 @@ class Guard:
             if copy.family != sockets.AF_INET or copy.getsockname() != (LOOPBACK, self._port):
                 return
             owner = owner_of(copy.getpeername(), copy.getsockname())
-            if len(self._open) > MOST:
-                _log.warning("port %d has %d connections; no more are let in", self._port, len(self._open))
-            elif owner is None or owner in (0, os.getuid()):
-                return
-            else:
+            if owner is not None and owner not in (0, os.getuid()):
                 _log.warning("a connection of user %d to port %d is refused", owner, self._port)
+            elif len(self._open) <= MOST:
+                self._full = False
+                return
+            elif not self._full:
+                self._full = True
+                _log.warning("port %d has %d connections; no more are let in", self._port, MOST)
             copy.shutdown(sockets.SHUT_RDWR)
 
 

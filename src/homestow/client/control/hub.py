@@ -71,7 +71,7 @@ class Hub:
         self._hush: Callable[[], None] = _nothing
         self._ended = False
         self._out: Outlet | None = None
-        self._gate: Gate | None = None
+        self._gate = Gate(self._context)
         self._link: _PlainLink | None = None
         self._ends: list[Callable[[], None]] = []
 
@@ -133,10 +133,9 @@ class Hub:
         about = self._service.do(Hello())
         news = make(self._context, zmq.XPUB, longest=_LONGEST_TOPIC, waiting=_WAITING_NEWS)
         orders = make(self._context, zmq.ROUTER, longest=MAX_MESSAGE_BYTES, waiting=_WAITING_ORDERS)
+        self._loop.watch(self._gate.socket, self._gate.answer)
         if self._by_port:
-            self._gate = Gate(self._context)
-            self._loop.watch(self._gate.socket, self._gate.answer)
-            at = [self._bind_guarded(socket, self._gate) for socket in (news, orders)]
+            at = [self._bind_guarded(socket) for socket in (news, orders)]
         else:
             at = [bind_file(socket, self._held.folder / name) for socket, name in ((news, "news"), (orders, "orders"))]
         self._out = Outlet(self._loop, news, Told(self._service.current))
@@ -152,12 +151,12 @@ class Hub:
                 orders=at[1],
                 news=at[0],
                 version=about.version,
-                keys=self._gate.keys if self._gate is not None else None,
+                keys=self._gate.keys if self._by_port else None,
             )
         )
 
-    def _bind_guarded(self, socket: Socket, gate: Gate) -> str:
-        gate.guard(socket)
+    def _bind_guarded(self, socket: Socket) -> str:
+        self._gate.keyed(socket)
         port = bind_port(socket, 0)
         self._ends.append(Guard(self._loop, socket, port).end)
         return f"tcp://127.0.0.1:{port}"
@@ -165,7 +164,7 @@ class Hub:
     def _open_plain(self, port: int) -> Ports:
         self._close_plain()
         self._publish()
-        link = _PlainLink(self._loop, self._context, self._service)
+        link = _PlainLink(self._loop, self._context, self._gate, self._service)
         ports = link.open(port, self._plainly)
         self._link = link
         link.ping_at = self._clock() + PING_S
@@ -227,8 +226,9 @@ class Hub:
 class _PlainLink:
     """The three ports of the plain words."""
 
-    def __init__(self, loop: Loop, made_in: "zmq.Context[Socket]", service: SyncService) -> None:
+    def __init__(self, loop: Loop, made_in: "zmq.Context[Socket]", gate: Gate, service: SyncService) -> None:
         self._loop = loop
+        self._gate = gate
         self._context = made_in
         self._service = service
         self._teller = plain.Plain()
@@ -279,6 +279,7 @@ class _PlainLink:
         )
         socket = make(self._context, kind, longest=longest, waiting=waiting)
         self._sockets.append(socket)
+        self._gate.plain(socket)
         port = bind_port(socket, port)
         self._ends.append(Guard(self._loop, socket, port).end)
         return socket, port

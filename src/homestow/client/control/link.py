@@ -100,10 +100,10 @@ class Link:
             connected: is told True when the service is there, also for the first time, and False when it went away. Jobs may have
                 vanished meanwhile: list them anew.
         """
-        hearing = _Hearing(self, tuple(f"{TOPIC}{topic}".encode() for topic in topics), heard, connected)
         with self._lock:
             if self._closed:
                 raise Unreachable("The link is closed.")
+            hearing = _Hearing(self, tuple(f"{TOPIC}{topic}".encode() for topic in topics), heard, connected)
             self._stops.append(hearing.stop)
         hearing.start()
         return hearing.stop

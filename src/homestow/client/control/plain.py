@@ -149,8 +149,8 @@ class Plain:
             case JobGone(job=gone):
                 return self._gone(gone)
             case ProgressNews(job=moved, progress=progress):
-                job = self._jobs.get(moved)
-                return [] if job is None else self._pace.put(moved, _way(job.number, progress), now)
+                known = self._jobs.get(moved)
+                return [] if known is None else self._pace.put(moved, _way(known.number, progress), now)
             case EventNews(events=events):
                 texts = (said(event) for event in events)
                 return [pydio.encode(pydio.Sync(text)) for text in texts if text is not None]

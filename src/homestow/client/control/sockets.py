@@ -19,7 +19,9 @@ LOOPBACK: Final = "127.0.0.1"
 LINGER_MS: Final = 300
 """At the end, so long the last messages may still leave."""
 
-_HANDSHAKE_MS: Final = 5000
+_HANDSHAKE_MS: Final = 2000
+_PLAIN: Final = b"plain"
+_KEYED: Final = b"keyed"
 
 
 def context() -> "zmq.Context[Socket]":
@@ -80,7 +82,12 @@ def bind_port(socket: Socket, port: int) -> int:
 
 
 class Gate:
-    """Lets in by CURVE only who has the keys that lie in the place: a handler of ZAP requests, for one hub's context."""
+    """Decides who comes in at a port: a handler of ZAP requests, for one hub's context.
+
+    Sockets behind `keyed` let in by CURVE only who has the keys that lie in the place. Those behind `plain` let in everybody who
+    speaks ZMTP 3: with a gate, libzmq refuses the versions before it, whose first bytes an HTTP request may happen to be, so that a
+    web page cannot say an order (S86).
+    """
 
     def __init__(self, made_in: "zmq.Context[Socket]") -> None:
         server_public, self._server_secret = zmq.curve_keypair()
@@ -90,16 +97,20 @@ class Gate:
         self.socket.setsockopt(zmq.LINGER, 0)
         self.socket.bind("inproc://zeromq.zap.01")
 
-    def guard(self, socket: Socket) -> None:
+    def plain(self, socket: Socket) -> None:
+        """Have a socket want ZMTP 3; before it is bound."""
+        socket.setsockopt(zmq.ZAP_DOMAIN, _PLAIN)
+
+    def keyed(self, socket: Socket) -> None:
         """Have a socket ask for the keys; before it is bound."""
         socket.setsockopt(zmq.CURVE_SERVER, 1)
         socket.setsockopt(zmq.CURVE_SECRETKEY, self._server_secret)
-        socket.setsockopt(zmq.ZAP_DOMAIN, b"homestow")
+        socket.setsockopt(zmq.ZAP_DOMAIN, _KEYED)
 
     def answer(self) -> None:
         """Answer what libzmq asks of a peer (RFC 27)."""
         while self.socket.poll(0):
-            version, request, _domain, _address, _identity, mechanism, *credentials = self.socket.recv_multipart()
-            known = mechanism == b"CURVE" and credentials == [z85.decode(self._public)]
+            version, request, domain, _address, _identity, *proof = self.socket.recv_multipart()
+            known = proof == ([b"NULL"] if domain == _PLAIN else [b"CURVE", z85.decode(self._public)])
             verdict = [b"200", b"OK"] if known else [b"400", b"No access"]
             self.socket.send_multipart([version, request, *verdict, b"", b""])
