@@ -147,8 +147,11 @@ def many_files() -> Iterator[None]:
     ids=["silent", "half a greeting", "a greeting", "half a command"],
 )
 def test_half_open_peers(plain: Rig, begin: bytes) -> None:
-    """A hundred that connect and never go on, ten times: few are held, and windows are served before, meanwhile and after (S85)."""
+    """A hundred that connect and never go on, ten times: few are held, and a window that was there before is
+    served meanwhile and after (S85)."""
     with plain.command() as window:
+        window.send(b"LIST-JOBS")
+        assert window.recv()
         for _ in range(10):
             with ExitStack() as stack:
                 for _ in range(100):
