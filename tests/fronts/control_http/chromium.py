@@ -6,6 +6,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -21,6 +22,15 @@ FLAGS = (
     "--disable-features=Translate,OptimizationHints,MediaRouter,DialMediaRouteProvider", "--hide-scrollbars", "--lang=en-US",
     "--font-render-hinting=none", "--remote-debugging-pipe",
 )  # fmt: skip
+
+PUT_PIPES = """
+import fcntl, os, sys
+reading, writing = (fcntl.fcntl(int(each), fcntl.F_DUPFD, 10) for each in sys.argv[1:3])
+os.dup2(reading, 3)
+os.dup2(writing, 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+"""The browser reads from 3 and writes to 4, wherever the pipes were."""
 
 
 class Chromium:
@@ -93,14 +103,14 @@ class Tab:
         assert "exceptionDetails" not in result, result["exceptionDetails"]
         return result["result"].get("value")
 
-    def wait(self, script: str) -> Any:
-        """The value of an expression, as soon as it is true."""
+    def wait(self, script: str) -> None:
+        """Come back as soon as an expression is true."""
         ends = time.monotonic() + DEADLINE_S
         while True:
             # While a page loads there may be nobody to ask.
-            found = self.call("Runtime.evaluate", expression=script, returnByValue=True)["result"].get("value")
-            if found:
-                return found
+            asked = f"Boolean({script})"
+            if self.call("Runtime.evaluate", expression=asked, returnByValue=True)["result"].get("value"):
+                return
             if time.monotonic() > ends:
                 shown = self.run("document.body.innerText")
                 raise AssertionError(f"{script}: never; the page shows {shown!r}; {self.complaints()}")
@@ -151,7 +161,10 @@ class Tab:
             match event.get("method"):
                 case "Runtime.exceptionThrown":
                     found.append(json.dumps(event["params"]["exceptionDetails"])[:600])
-                case "Log.entryAdded" if event["params"]["entry"]["level"] == "error":
+                # That a file is no picture is an answer like another.
+                case "Log.entryAdded" if event["params"]["entry"][
+                    "level"
+                ] == "error" and "/control/preview?" not in event["params"]["entry"].get("url", ""):
                     found.append(f"{event['params']['entry']['text']} {event['params']['entry'].get('url', '')}")
                 case _:
                     pass
@@ -166,7 +179,7 @@ def browsing(folder: Path, *flags: str) -> Iterator[Chromium]:
     theirs_in, ours_out = os.pipe()
     words = [PROGRAM, *FLAGS, f"--user-data-dir={folder}", *flags, "about:blank"]
     process = subprocess.Popen(
-        ["sh", "-c", f'exec "$@" 3<&{theirs_in} 4>&{theirs_out}', "sh", *words],
+        [sys.executable, "-c", PUT_PIPES, str(theirs_in), str(theirs_out), *words],
         pass_fds=(theirs_in, theirs_out), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         env={**os.environ, "LANGUAGE": "en_US", "LC_ALL": "C.UTF-8"}, start_new_session=True,
     )  # fmt: skip

@@ -177,7 +177,8 @@ function folderStep(chosen) {
     elements: [field(t("wizard.folder"), directory, t("page.folder-whole")), seen],
     focus: directory,
     async begin() {
-      if (!directory.value) directory.value = await proposed(chosen);
+      const path = directory.value || (await proposed(chosen));
+      directory.value ||= path; // nobody types in vain
       tell();
     },
     async leave() {

@@ -82,6 +82,7 @@ class BoundedServer(ThreadingMixIn, HTTPServer):
         self._free = threading.BoundedSemaphore(limits.connections)
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
+        self._mine = threading.local()
         super().__init__(("127.0.0.1", port), Handler)
 
     def server_bind(self) -> None:
@@ -105,6 +106,7 @@ class BoundedServer(ThreadingMixIn, HTTPServer):
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """Serve one connection to its end."""
+        self._mine.connection = request
         try:
             super().process_request_thread(request, client_address)
         finally:
@@ -121,7 +123,8 @@ class BoundedServer(ThreadingMixIn, HTTPServer):
         self.serve_forever(IDLE_S)
 
     def end(self) -> None:
-        """Take no more, and end all connections."""
+        """Take no more, and end all connections but the one whose request asked for it, which ends with its answer."""
+        mine = getattr(self._mine, "connection", None)
         ending = threading.Thread(target=self.shutdown, daemon=True)
         ending.start()
         while ending.is_alive():
@@ -131,7 +134,7 @@ class BoundedServer(ThreadingMixIn, HTTPServer):
             ending.join(0.05)
         self.server_close()
         with self._lock:
-            for connection in self._open:
+            for connection in self._open - {mine}:
                 with contextlib.suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
 
