@@ -15,6 +15,7 @@ import msgspec
 
 from homestow.client.adapters.http_client import Body as Content
 from homestow.client.adapters.http_client import HttpClient, Response
+from homestow.client.adapters.throttle import Throttle
 from homestow.values.errors import CloudError, CursorGone, NotHomestow, ServerError, TooLarge, Unreachable, by_code
 from homestow.values.faults import faultpoint
 from homestow.values.nodes import Node
@@ -45,7 +46,7 @@ class ApiClient:
     Args:
         url: see `http_address.parse_url`.
         token: from `login`; None for the calls that are open and for the owner-only local socket.
-        timeout_s: see `HttpClient`.
+        timeout_s, throttle: see `HttpClient`.
 
     Attributes:
         epoch: the life of the store that the last answer came from.
@@ -53,8 +54,10 @@ class ApiClient:
             effect (R23). None: any.
     """
 
-    def __init__(self, url: str, token: str | None = None, timeout_s: float = 60.0) -> None:
-        self._http = HttpClient(url, timeout_s)
+    def __init__(
+        self, url: str, token: str | None = None, timeout_s: float = 60.0, throttle: Throttle | None = None
+    ) -> None:
+        self._http = HttpClient(url, timeout_s, throttle=throttle)
         self.token = token
         self.epoch = ""
         self.pinned: str | None = None

@@ -18,6 +18,7 @@ from typing import Final, Protocol
 from homestow.client.adapters.dialing import Dialer
 from homestow.client.adapters.http_address import Address, parse_url
 from homestow.client.adapters.http_parsing import Framing, Head, framing_of, parse_chunk_size, parse_head
+from homestow.client.adapters.throttle import Flow, Throttle
 from homestow.values.errors import NotHomestow, Unreachable
 
 MAX_PIECE: Final = 1024 * 1024
@@ -58,11 +59,15 @@ Body = bytes | bytearray | memoryview | FileSlice | Pieces
 
 
 class _Connection:
-    """One connection; used by one request at a time."""
+    """One connection; used by one request at a time. `waited`: seconds in which we did not want to receive."""
 
-    def __init__(self, sock: socket.socket, address: Address) -> None:
+    def __init__(self, sock: socket.socket, address: Address, throttle: Throttle | None) -> None:
         self.sock = sock
         self.tls = address.tls
+        self.up: Flow | None = None if throttle is None else throttle.up
+        self.down: Flow | None = None if throttle is None else throttle.down
+        self.waited = 0.0
+        self.closed = False
         self.used = False
         self.idle_since = 0.0
         self.rest = b""
@@ -73,7 +78,15 @@ class _Connection:
             data, self.rest = self.rest[:size], self.rest[size:]
             return data
         self.sock.settimeout(max(0.001, timeout_s))
-        return self.sock.recv(size)
+        if self.down is None or not self.down.limited:
+            return self.sock.recv(size)
+        data = self.sock.recv(min(size, self.down.piece))
+        self.waited += self.down.spend(len(data), self.is_closed)
+        return data
+
+    def is_closed(self) -> bool:
+        """Whether somebody closed it; for waits that are then in vain."""
+        return self.closed
 
     def is_quiet(self) -> bool:
         """Whether it can be used again: a server that closed or spoke unasked makes it readable."""
@@ -81,11 +94,16 @@ class _Connection:
         poll.register(self.sock, select.POLLIN | select.POLLHUP)
         return not self.rest and not poll.poll(0)
 
-    def close(self) -> None:
+    def shut(self) -> None:
+        """End what is under way, from any thread."""
+        self.closed = True
         try:
             self.sock.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass
+
+    def close(self) -> None:
+        self.shut()
         self.sock.close()
 
 
@@ -101,7 +119,7 @@ class Response:
         self._chunked = bool(framing.chunked)
         self._left: int | None = 0 if framing.chunked else framing.length
         self._first = True
-        self._began = time.monotonic()
+        self._began = time.monotonic() - connection.waited
         self._received = 0
         if not self._chunked and self._left == 0:
             self._finish()
@@ -181,7 +199,7 @@ class Response:
     def _receive(self, size: int) -> bytes:
         if self._connection is None:
             raise Unreachable("The connection was closed.")
-        allowed = self._began + self._owner.timeout_s + self._received / _SLOWEST
+        allowed = self._began + self._connection.waited + self._owner.timeout_s + self._received / _SLOWEST
         left = allowed - time.monotonic()
         if left <= 0:
             raise TimeoutError(errno.ETIMEDOUT, "too slow")
@@ -235,17 +253,20 @@ class Response:
 class HttpClient:
     """Requests to one server; may be used from several threads at once, each request with a connection of its own."""
 
-    def __init__(self, url: str, timeout_s: float = 60.0, user_agent: str = "homestow") -> None:
+    def __init__(
+        self, url: str, timeout_s: float = 60.0, user_agent: str = "homestow", throttle: Throttle | None = None
+    ) -> None:
         """Nothing is connected yet.
 
         Args:
             timeout_s: longest wait for a connection, for the other side to take or give a byte, and for an answer to begin.
+            throttle: says how fast bytes may go and come; None: as fast as they can.
         Raises:
             BadSettings: see `http_address.parse_url`.
         """
         self.address = parse_url(url)
         self.timeout_s = timeout_s
-        self._agent = user_agent
+        self._agent, self._throttle = user_agent, throttle
         self._lock = threading.Lock()
         self._idle: list[_Connection] = []
         self._busy: set[_Connection] = set()
@@ -311,10 +332,7 @@ class HttpClient:
             connections = [*self._idle, *self._busy]
             self._idle.clear()
         for connection in connections:
-            try:
-                connection.sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
+            connection.shut()
             if connection not in self._busy:
                 connection.sock.close()
 
@@ -366,7 +384,7 @@ class HttpClient:
             sock = self._dialer.connect()
         except Unreachable as error:
             raise self._closed_now() or error from error.__cause__
-        connection = _Connection(sock, self.address)
+        connection = _Connection(sock, self.address, self._throttle)
         with self._lock:
             self._busy.add(connection)
             closed = self._closed
@@ -399,20 +417,26 @@ class HttpClient:
             OSError: the connection broke and nothing was answered. When the server answered before it had read all (a
                 refusal), this returns and the answer can be read.
         """
-        sock = connection.sock
-        sock.settimeout(self.timeout_s)
+        connection.sock.settimeout(self.timeout_s)
+        if connection.up is None:
+            self._send_now(connection, head, body)
+        else:
+            with connection.up.line(_size(body), connection.is_closed):
+                self._send_now(connection, head, body)
+        return True
+
+    def _send_now(self, connection: _Connection, head: bytes, body: Body | None) -> None:
         try:
             if body is None:
-                _send_all(sock, head)
+                _send_all(connection, head)
             elif isinstance(body, FileSlice):
-                _send_all(sock, head)
+                _send_all(connection, head)
                 self._send_file(connection, body)
             else:
-                _send_pieces(sock, head, body)
+                _send_pieces(connection, head, body)
         except (BrokenPipeError, ConnectionResetError):
-            if not _is_readable(sock, 0.5):
+            if not _is_readable(connection.sock, 0.5):
                 raise
-        return True
 
     def _send_file(self, connection: _Connection, part: FileSlice) -> None:
         """Send a slice of a file, by the kernel alone where the connection is plain.
@@ -421,14 +445,15 @@ class HttpClient:
             NotHomestow: never. ValueError: the file became shorter.
         """
         offset, stop = part.offset, part.offset + part.size
-        sock = connection.sock
         while offset < stop:
             if connection.tls:
                 data = os.pread(part.fd, min(_SEND, stop - offset), offset)
-                _send_all(sock, data)
+                _send_all(connection, data)
                 sent = len(data)
             else:
-                sent = self._send_by_kernel(sock, part.fd, offset, stop - offset)
+                most = _at_once(connection.up, min(stop - offset, 2**30))
+                sent = self._send_by_kernel(connection.sock, part.fd, offset, most)
+                _spend(connection, sent)
             if sent == 0:
                 raise Unreachable("The file became shorter while it was sent.")
             offset += sent
@@ -436,7 +461,7 @@ class HttpClient:
     def _send_by_kernel(self, sock: socket.socket, fd: int, offset: int, size: int) -> int:
         while True:
             try:
-                return os.sendfile(sock.fileno(), fd, offset, min(size, 2**30))
+                return os.sendfile(sock.fileno(), fd, offset, size)
             except BlockingIOError:
                 poll = select.poll()
                 poll.register(sock, select.POLLOUT)
@@ -444,13 +469,13 @@ class HttpClient:
                     raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT)) from None
 
     def _read_head(self, connection: _Connection, wait_s: float) -> Head:
-        deadline = time.monotonic() + self.timeout_s + wait_s
+        deadline = time.monotonic() + self.timeout_s + wait_s - connection.waited
         for _ in range(_MAX_INTERIM):
             data = b""
             while (end := data.find(b"\r\n\r\n")) < 0:
                 if len(data) > _MAX_HEAD:
                     raise NotHomestow("The head of the server's answer is too long.")
-                left = deadline - time.monotonic()
+                left = deadline + connection.waited - time.monotonic()
                 if left <= 0:
                     raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
                 more = connection.receive(_MAX_HEAD, left)
@@ -472,14 +497,25 @@ def _size(body: Body | None) -> int:
     return len(body) if isinstance(body, bytes | bytearray | memoryview) else body.size
 
 
-def _send_all(sock: socket.socket, data: bytes | memoryview) -> None:
+def _at_once(flow: Flow | None, most: int) -> int:
+    return most if flow is None or not flow.limited else min(most, flow.piece)
+
+
+def _spend(connection: _Connection, size: int) -> None:
+    if connection.up is not None:
+        connection.up.spend(size, connection.is_closed)
+
+
+def _send_all(connection: _Connection, data: bytes | memoryview) -> None:
     """Send everything; each piece has its own deadline, so that a large body on a slow line is no failure."""
     rest = memoryview(data)
     while rest:
-        rest = rest[sock.send(rest[:_SEND]) :]
+        sent = connection.sock.send(rest[: _at_once(connection.up, _SEND)])
+        rest = rest[sent:]
+        _spend(connection, sent)
 
 
-def _send_pieces(sock: socket.socket, head: bytes, body: bytes | bytearray | memoryview | Pieces) -> None:
+def _send_pieces(connection: _Connection, head: bytes, body: bytes | bytearray | memoryview | Pieces) -> None:
     """Send head and body in few large pieces, copying only what is small."""
     pieces: Sequence[bytes | memoryview] | Pieces
     pieces = [memoryview(body)] if isinstance(body, bytes | bytearray | memoryview) else body
@@ -491,13 +527,13 @@ def _send_pieces(sock: socket.socket, head: bytes, body: bytes | bytearray | mem
         if size >= _SEND:
             if len(piece) >= _SEND:
                 waiting.pop()
-                _send_all(sock, b"".join(waiting))
-                _send_all(sock, memoryview(piece))
+                _send_all(connection, b"".join(waiting))
+                _send_all(connection, memoryview(piece))
             else:
-                _send_all(sock, b"".join(waiting))
+                _send_all(connection, b"".join(waiting))
             waiting, size = [], 0
     if waiting:
-        _send_all(sock, b"".join(waiting))
+        _send_all(connection, b"".join(waiting))
 
 
 def _is_readable(sock: socket.socket, timeout_s: float) -> bool:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from homestow.client.adapters.dialing import Dialer
 from homestow.client.adapters.netdrive_address import NetdriveAddress, parse_netdrive
 from homestow.client.adapters.netdrive_connection import MAX_OPEN_CALLS, Call, Connection, HungUp
+from homestow.client.adapters.throttle import Throttle
 from homestow.values.errors import (
     BadName,
     BadSettings,
@@ -63,6 +64,7 @@ class NetdriveServer:
         bind: int | None = None,
         timeout_s: float = 60.0,
         allow_plain: bool = False,
+        throttle: Throttle | None = None,
     ) -> None:
         """Nothing is connected yet.
 
@@ -70,6 +72,7 @@ class NetdriveServer:
             dialect: speak this and nothing else; None: the documented list until `log_in` finds another.
             timeout_s: longest wait for a connection, for the other side to take or give a byte, and for an answer to begin.
             allow_plain: send passwords also unprotected over a network (S75).
+            throttle: says how fast bytes may go and come; None: as fast as they can.
         Raises:
             BadSettings: no address of a netdrive server.
         """
@@ -79,7 +82,7 @@ class NetdriveServer:
         self.timeout_s = timeout_s
         self.long_heads = dialect is not Dialect.FINAL
         self._fixed = dialect is not None
-        self._allow_plain = allow_plain
+        self._allow_plain, self._throttle = allow_plain, throttle
         self._dialer = Dialer(
             self.address.host, self.address.port, self.address.authority, tls=self.address.tls, timeout_s=timeout_s
         )
@@ -312,7 +315,9 @@ class NetdriveServer:
         return found or self._connect(dialect)
 
     def _connect(self, dialect: Dialect) -> Connection:
-        connection = Connection(self._dialer, self._dialer.connect(), dialect, self.timeout_s, tls=self.address.tls)
+        connection = Connection(
+            self._dialer, self._dialer.connect(), dialect, self.timeout_s, tls=self.address.tls, throttle=self._throttle
+        )
         with self._lock:
             self._busy.add(connection)
             closed = self._closed

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from homestow.client.adapters.dialing import Dialer
 from homestow.client.adapters.http_client import FileSlice
+from homestow.client.adapters.throttle import Flow, Throttle
 from homestow.values.errors import NotHomestow, Stale, Unreachable
 from homestow.wire import netdrive
 from homestow.wire.netdrive import TAIL, Answer, Data, Dialect, End
@@ -75,8 +76,20 @@ class Connection:
         heard: answers read since it was made.
     """
 
-    def __init__(self, dialer: Dialer, sock: socket.socket, dialect: Dialect, timeout_s: float, *, tls: bool) -> None:
+    def __init__(
+        self,
+        dialer: Dialer,
+        sock: socket.socket,
+        dialect: Dialect,
+        timeout_s: float,
+        *,
+        tls: bool,
+        throttle: Throttle | None = None,
+    ) -> None:
         self.dialect = dialect
+        self._up: Flow | None = None if throttle is None else throttle.up
+        self._down: Flow | None = None if throttle is None else throttle.down
+        self._shut = False
         self.unanswered: deque[Call] = deque()
         self.heard = 0
         self.idle_since = 0.0
@@ -132,6 +145,7 @@ class Connection:
 
     def interrupt(self) -> None:
         """End what another thread does with it; that gets `Unreachable`."""
+        self._shut = True
         try:
             self._sock.shutdown(socket.SHUT_RDWR)
         except OSError:
@@ -190,7 +204,19 @@ class Connection:
         with memoryview(data) as view:
             at = 0
             while at < len(view):
-                at += self._sock.send(view[at : at + _SEND], flags)
+                sent = self._sock.send(view[at : at + self._at_once(_SEND)], flags)
+                at += sent
+                self._spend(sent)
+
+    def _at_once(self, most: int) -> int:
+        return most if self._up is None or not self._up.limited else min(most, self._up.piece)
+
+    def _spend(self, size: int) -> None:
+        if self._up is not None:
+            self._up.spend(size, self._is_shut)
+
+    def _is_shut(self) -> bool:
+        return self._shut
 
     def _send_file(self, part: FileSlice) -> None:
         """Send a slice of a file, by the kernel alone where the connection is plain."""
@@ -201,7 +227,8 @@ class Connection:
                 self._send_all(data)
                 sent = len(data)
             else:
-                sent = self._send_by_kernel(part.fd, offset, stop - offset)
+                sent = self._send_by_kernel(part.fd, offset, self._at_once(min(stop - offset, 2**30)))
+                self._spend(sent)
             if sent == 0:
                 raise Stale("A file became shorter while it was sent; run it again.")
             offset += sent
@@ -209,7 +236,7 @@ class Connection:
     def _send_by_kernel(self, fd: int, offset: int, size: int) -> int:
         while True:
             try:
-                return os.sendfile(self._sock.fileno(), fd, offset, min(size, 2**30))
+                return os.sendfile(self._sock.fileno(), fd, offset, size)
             except BlockingIOError:
                 poll = select.poll()
                 poll.register(self._sock, select.POLLOUT)
@@ -297,13 +324,21 @@ class Connection:
         """Up to so many bytes; b"" when the server has closed."""
         try:
             self._sock.settimeout(self._patience.left())
-            data = self._sock.recv(most)
+            data = self._sock.recv(self._wanted(most))
         except ConnectionResetError:
             data = b""
         except OSError as error:
             raise self._dialer.broken(error) from error
-        self._patience.received(len(data))
+        self._came(len(data))
         return data
+
+    def _wanted(self, most: int) -> int:
+        return most if self._down is None or not self._down.limited else min(most, self._down.piece)
+
+    def _came(self, count: int) -> None:
+        self._patience.received(count)
+        if self._down is not None:
+            self._patience.waited(self._down.spend(count, self._is_shut))
 
     def _into(self, most: int) -> memoryview:
         """At least one byte, at most so many; valid until the next call."""
@@ -311,14 +346,14 @@ class Connection:
             self._buffer = memoryview(bytearray(_RECEIVE))
         try:
             self._sock.settimeout(self._patience.left())
-            count = self._sock.recv_into(self._buffer[: min(most, _RECEIVE)])
+            count = self._sock.recv_into(self._buffer[: self._wanted(min(most, _RECEIVE))])
         except ConnectionResetError:
             count = 0
         except OSError as error:
             raise self._dialer.broken(error) from error
         if not count:
             raise self._ended()
-        self._patience.received(count)
+        self._came(count)
         return self._buffer[:count]
 
     def _ended(self) -> Unreachable:
@@ -352,6 +387,10 @@ class _Patience:
     def received(self, count: int) -> None:
         """Bytes that came buy time."""
         self._until += count / _SLOWEST
+
+    def waited(self, seconds: float) -> None:
+        """So long we did not want any."""
+        self._until += seconds
 
 
 def _drop(_: memoryview) -> None:

@@ -8,6 +8,7 @@ from typing import Final
 
 from homestow.client.adapters.api_client import ApiClient, error_of, login
 from homestow.client.adapters.http_client import Response
+from homestow.client.adapters.throttle import Throttle
 from homestow.client.ports.remote import Feed, Limits, RemoteRoot, SmallFile, TreePart, UploadState
 from homestow.values.changes import Cursor, parse_cursor
 from homestow.values.digests import Digest
@@ -50,12 +51,19 @@ class ApiRemote:
         token: from `login`.
         root_id: which root.
         refused: see `Refused`; by default it is logged.
+        throttle: see `HttpClient`.
     """
 
     def __init__(
-        self, url: str, token: str, root_id: RootId, timeout_s: float = 60.0, refused: Refused = log_refused
+        self,
+        url: str,
+        token: str,
+        root_id: RootId,
+        timeout_s: float = 60.0,
+        refused: Refused = log_refused,
+        throttle: Throttle | None = None,
     ) -> None:
-        self._api = ApiClient(url, token, timeout_s)
+        self._api = ApiClient(url, token, timeout_s, throttle)
         self._root = root_id
         self._refused = refused
         self._limits: Limits | None = None
