@@ -22,6 +22,7 @@ MOST: Final = 5000
 
 _PAGE: Final = 200
 _WAIT_MS: Final = 150
+_ENOUGH: Final = 40
 
 
 class ActivityPage(QWidget):
@@ -56,7 +57,7 @@ class ActivityPage(QWidget):
         self._typed = QTimer(self)
         self._typed.setSingleShot(True)
         self._typed.setInterval(_WAIT_MS)
-        self._typed.timeout.connect(self._refill)
+        self._typed.timeout.connect(self._find)
         self.search.textChanged.connect(lambda _: self._typed.start())
         self.job.chosen.connect(lambda _: self.reload())
         self.view.chosen.connect(self._reveal)
@@ -107,14 +108,17 @@ class ActivityPage(QWidget):
                 self._events.extend(events)
                 shown = [event for event in events if self._fits(event)]
                 self._append(shown)
-            # What is looked for may lie further back.
-            if self.search.text() and len(self.rows.rows) < 40:
-                self._more()
+            self._look_further()
 
         def failed(_: object) -> None:
             self._loading, self._missed = False, True
 
         self._model.ask(ListLog(job=self.job.value or None, before=before, limit=_PAGE), got, failed, owner=self)
+
+    def _look_further(self) -> None:
+        """What is looked for may lie further back than what was read."""
+        if self.search.text() and len(self.rows.rows) < _ENOUGH:
+            self._more()
 
     def _more(self) -> None:
         if self._events and not self._all_read and len(self._events) < MOST:
@@ -145,6 +149,10 @@ class ActivityPage(QWidget):
         return all(word in text for word in wanted)
 
     # --- rows ---------------------------------------------------------------------------------------------------------
+
+    def _find(self) -> None:
+        self._refill()
+        self._look_further()
 
     def _refill(self) -> None:
         rows: list[Row] = []

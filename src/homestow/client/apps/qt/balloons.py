@@ -26,12 +26,14 @@ class Gathered:
 
     Attributes:
         came, went: files that others changed and that were brought here, or were deleted here.
+        more: there were others, of which it is not known what they were.
         first: the name of the first of them.
         conflicts: files that were changed in two places.
     """
 
     came: int = 0
     went: int = 0
+    more: bool = False
     first: str = ""
     jobs: set[str] = field(default_factory=set)
     conflicts: list[str] = field(default_factory=list)
@@ -83,7 +85,8 @@ class Balloons(QObject):
         names = [name_of(job.config) for job in self._model.jobs if job.id in gathered.jobs]
         parts = []
         if gathered.came:
-            parts.append(texts("balloon.came", n=gathered.came))
+            came = "balloon.came-more" if gathered.more else "balloon.came"
+            parts.append(texts(came, n=gathered.came))
         if gathered.went:
             parts.append(texts("balloon.went", n=gathered.went))
         text = gathered.first if gathered.came + gathered.went == 1 else " · ".join(parts)
@@ -102,8 +105,7 @@ class Balloons(QObject):
                 continue
             gathered.jobs.add(event.job)
             gathered.first = gathered.first or posixpath.basename(event.to or event.path)
-        if gathered.came:
-            gathered.came += more
+        gathered.more = gathered.more or more > 0
         if gathered and not self._soon.isActive():
             self._soon.start(max(GATHER_MS, self._rest.remainingTime()))
 

@@ -220,8 +220,9 @@ class Model(QObject):
                 if line is not None:
                     self._attend(line)
             self._inbox.call(self._away)
-            self._poked.wait(AGAIN_S)
-            self._poked.clear()
+            if not self._closing:
+                self._poked.wait(AGAIN_S)
+                self._poked.clear()
 
     def _attend(self, line: Line) -> None:
         """Hear the service until it is gone."""
@@ -236,6 +237,8 @@ class Model(QObject):
                 # It went away, came back, or did not answer somebody: look whether it is the same.
                 self._poked.wait()
                 self._poked.clear()
+                if self._closing:
+                    return
                 self._inbox.call(self._fresh.clear)
                 about = line.ask(Hello(), 10.0)
         finally:

@@ -69,6 +69,11 @@ class Button(QPushButton):
         if self._press is not None:
             self._press()
 
+    def setText(self, text: str) -> None:
+        """Another text, which is also said."""
+        super().setText(text)
+        self.setAccessibleName(plain(text))
+
     def take_icon(self, icon: str) -> None:
         """Another pictogram."""
         self._icon = icon
