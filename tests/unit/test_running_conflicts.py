@@ -544,7 +544,6 @@ def test_a_job_settles_while_it_rests() -> None:
 
     running = Running()
     chooser = Chooser(running.computer)
-    running.job._conflicts = chooser.conflicts
     running.other.write("f", "1")
     running.other.sync()
     running.computer.write("f", "22")
@@ -552,15 +551,16 @@ def test_a_job_settles_while_it_rests() -> None:
 
     def order() -> None:
         try:
-            came.append(running.job.settle("original", running.job.conflicts[0].id))
+            came.append(running.job.ask(lambda: chooser.conflicts.settle("original", chooser.only().id)))
         except CloudError as error:
             came.append(error)
+        running.job.soon()
 
     ordering = threading.Thread(target=order)
 
     def while_idle() -> None:
         if ordering.ident is None:
-            assert len(running.job.conflicts) == 1
+            assert len(chooser.listed) == 1
             ordering.start()
             while not running.job._errands:
                 pass
@@ -569,17 +569,17 @@ def test_a_job_settles_while_it_rests() -> None:
             running.job.stop()
 
     running.when_idle = while_idle
-    running.run(*[nothing_more] * 20)
+    running.run(*[lambda: void(chooser.conflicts.passed(running.outcomes[-1].ending))] * 20)
 
     assert came == [()]
-    assert running.job.conflicts == ()
+    assert chooser.listed == ()
     assert running.computer.files() == {"f": b"1"}
     running.other.sync()
     assert running.other.files() == {"f": b"1"}
 
 
-def nothing_more() -> None:
-    """The job goes on."""
+def void(answer: object) -> None:
+    """Nobody wants the answer."""
 
 
 def test_a_wire_counts() -> None:

@@ -13,14 +13,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from homestow.client.ports.clock import Chance, Clock
 from homestow.client.ports.remote import Remote
 from homestow.client.ports.watcher import Hints, Watcher
-from homestow.client.running.conflicts import Conflicts
 from homestow.client.running.cycle import Cycle
 from homestow.client.running.outcome import Ending, Outcome
 from homestow.client.running.progress import Doing, Progress
-from homestow.client.running.settling import Keep
 from homestow.client.running.work import FIRST_WAIT_S, LONGEST_WAIT_S
-from homestow.values.errors import Busy, CloudError, NotFound, Unreachable
-from homestow.wire.control import Conflict
+from homestow.values.errors import Busy, CloudError, Unreachable
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -118,7 +115,6 @@ class Job:
         watch: begins to watch the folder.
         close: lets go of everything the job stands on, called last.
         let_memory_go: called after the cycle let go of its trees.
-        conflicts: those of the job, if somebody wants to know of them.
     """
 
     def __init__(
@@ -132,11 +128,10 @@ class Job:
         stop: Stop,
         close: Callable[[], None] = lambda: None,
         let_memory_go: Callable[[], None] = let_memory_go,
-        conflicts: Conflicts | None = None,
     ) -> None:
         self._cycle, self._remote, self._follower_remote, self._watch = cycle, remote, follower, watch
         self._clock, self._chance, self._stop, self._close = clock, chance, stop, close
-        self._let_memory_go, self._conflicts = let_memory_go, conflicts
+        self._let_memory_go = let_memory_go
         self._watcher: Watcher | None = None
         self._errands: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
         self._ended = False
@@ -177,21 +172,6 @@ class Job:
             if future.cancel():
                 raise Busy("The job is in the middle of its work. Try again when it is through.") from None
             return future.result()  # it is being done right now, or raised a TimeoutError of its own
-
-    @property
-    def conflicts(self) -> tuple[Conflict, ...]:
-        """Conflicts that wait for a choice, as they were after the last pass."""
-        return () if self._conflicts is None else self._conflicts.listed
-
-    def settle(self, keep: Keep, conflict: str | None = None) -> tuple[Conflict, ...]:
-        """Settle one conflict, or all that are ready; those that are left. See `Conflicts.settle` and `ask`."""
-        conflicts = self._conflicts
-        if conflicts is None:
-            raise NotFound("There is no such conflict any more.")
-        try:
-            return self.ask(lambda: conflicts.settle(keep, conflict))
-        finally:
-            self.soon()
 
     def soon(self) -> None:
         """Something is to do: make a pass soon, without looking at everything."""
@@ -277,8 +257,6 @@ class Job:
             self._rescan.clear()
             self._news.clear()
             outcome = self._cycle.run_pass(None if full else hints)
-            if self._conflicts is not None and self._conflicts.passed(outcome.ending):
-                self._news.set()
             self._taken.set()
             told(outcome)
             if outcome.ending is Ending.STOPPED or self._stop():
