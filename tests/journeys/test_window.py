@@ -83,3 +83,39 @@ def test_the_server_goes_away_and_comes_back(display: str, tmp_path: Path) -> No
 def test_the_service_is_killed_and_started_again(display: str, tmp_path: Path) -> None:
     """kill -9 of the service: the window says so, starts it again, and nothing is lost."""
     play("service_killed_and_back", display, tmp_path)
+
+
+def test_the_window_is_killed(display: str, tmp_path: Path) -> None:
+    """kill -9 of the window: the service goes on syncing, and the next window opens as ever."""
+    play("window_killed", display, tmp_path)
+
+
+def test_the_wizard_by_mouse(display: str, tmp_path: Path) -> None:
+    """Each question with what can go wrong at its field; going back keeps the answers; the job is what was answered."""
+    play("wizard_by_mouse", display, tmp_path)
+
+
+def test_the_wizard_does_not_hang_on_a_slow_server(display: str, tmp_path: Path) -> None:
+    """It can be left while it waits, and an answer that comes too late changes nothing."""
+    play("wizard_waits", display, tmp_path)
+
+
+def test_conflicts_of_all_kinds(display: str, tmp_path: Path) -> None:
+    """Pictures as pictures, texts line by line, the rest by facts; what is not ready cannot be chosen."""
+    play("conflict_kinds", display, tmp_path)
+
+
+def test_a_link_is_made_and_ended(display: str, tmp_path: Path) -> None:
+    """With its days and password; it is on the clipboard, and can be ended."""
+    play("a_link", display, tmp_path)
+
+
+def test_everything_has_a_name_for_screen_readers(display: str, tmp_path: Path) -> None:
+    """On every screen, whatever the keyboard can come to is spoken by name."""
+    play("accessible", display, tmp_path)
+
+
+@pytest.mark.parametrize("language, scale", [("en", "1"), ("en", "2"), ("zh", "1"), ("zh", "2")])
+def test_every_screen_fits(display: str, tmp_path: Path, language: str, scale: str) -> None:
+    """In both languages and on dense screens nothing sticks out and no button's words are cut."""
+    play("fits", display, tmp_path, ACT_LANGUAGE=language, QT_SCALE_FACTOR=scale)

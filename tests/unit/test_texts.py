@@ -207,12 +207,12 @@ def test_sizes_are_short(size: int, text: str) -> None:
 
 
 def test_times_and_numbers_read_naturally() -> None:
-    """One file, many files, thousands apart; today and yesterday by name."""
+    """One day, many days, thousands apart; today and yesterday by name."""
     texts = Texts()
     now = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 
-    assert texts("unit.files", n=1) == "1 file"
-    assert texts("unit.files", n=100_000) == "100,000 files"
+    assert texts("share.days", n=1) == "1 day"
+    assert texts("share.days", n=100_000) == "100,000 days"
     assert texts.left(0.2) == "1 second"
     assert texts.left(7300) == "2 hours"
     assert texts.when(int(datetime(2026, 11, 21, 8, 5, tzinfo=UTC).timestamp() * 1e9), now) == "today 08:05"

@@ -68,18 +68,20 @@ def look(file: str | None) -> Preview:
         handle = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0))
     except OSError:
         return Nothing(missing=True)
-    with os.fdopen(handle, "rb") as opened:
-        facts = os.fstat(opened.fileno())
+    try:
+        facts = os.fstat(handle)
         if not stat.S_ISREG(facts.st_mode):
             return Nothing(missing=True)
-        try:
+        with open(handle, "rb", closefd=False) as opened:
             head = opened.read(MAX_TEXT_BYTES)
             if facts.st_size <= MAX_PICTURE_BYTES and _may_be_picture(head):
                 picture = picture_of(head + opened.read(MAX_PICTURE_BYTES - len(head)))
                 if picture is not None:
                     return picture
-        except OSError:
-            return Nothing(missing=True)
+    except OSError:
+        return Nothing(missing=True)
+    finally:
+        os.close(handle)
     return text_of(head, facts.st_size) or Nothing(missing=False)
 
 
@@ -94,6 +96,11 @@ def picture_of(content: bytes) -> Picture | None:
     buffer = QBuffer()
     buffer.setData(content)
     buffer.open(QIODevice.OpenModeFlag.ReadOnly)
+    # In a function of its own: the reader has to be gone before the buffer that it reads from, or Qt crashes.
+    return _read(buffer)
+
+
+def _read(buffer: QBuffer) -> Picture | None:
     QImageReader.setAllocationLimit(_MEGABYTES)
     reader = QImageReader(buffer)
     reader.setDecideFormatFromContent(True)
