@@ -26,6 +26,8 @@ Inside = Callable[[Any, Step, str], Fate | None]
 _WRITES = frozenset(
     ("put", "put_small", "make_folder", "move", "remove_file", "remove_folder", "set_mtime", "stage", "write_at")
 )
+_DECIDED = frozenset(("put:checked", "move:checked", "remove_file:checked"))
+"""Points at which what is there was found to be as expected, and is about to be changed."""
 
 
 class Client:
@@ -286,6 +288,7 @@ class Machine(Client):
             return
         if point in _WRITES:
             self._writes += 1
+        elif point in _DECIDED:
             self._check_left_out(point, path)
         if path[:1] != (PRIVATE,):
             self.at = path

@@ -20,18 +20,22 @@ def remote_item(node: Node) -> RemoteItem:
 
 
 def take_nodes(trees: Trees, nodes: Iterable[Node], scope: Scope = EVERYTHING) -> int:
-    """Take the latest states of nodes, in the feed's order; how many differed from what was known.
+    """Take the latest states of nodes, in the order they were told; how many differed from what was known.
 
-    A gone folder takes all with it. News older than what our own actions were answered with is passed over. Links and names
+    A gone folder takes all with it that is not told to be elsewhere: the feed tells each node once, with its last change, so
+    what was moved out of the folder before that went may be told after it. All that the feed has to tell comes at once. News older than what our own actions were answered with is passed over. Links and names
     that no file may have are passed over too, and remembered with the reason: what was agreed stays (R16, R25). What is out
     of the job's `scope` is not kept; see `leaving`.
     """
     news = 0
     told: dict[int, None] = {}
     before: dict[int, tuple[int, str] | None] = {}
+    latest: dict[int, Node] = {}
     for node in nodes:
-        if node.id == trees.top:
-            continue
+        latest.pop(node.id, None)
+        latest[node.id] = node
+    latest.pop(trees.top, None)
+    for node in sorted(latest.values(), key=lambda each: each.gone):
         known = trees.there(node.id)
         told[node.id] = None
         if node.gone:

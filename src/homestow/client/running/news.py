@@ -120,23 +120,25 @@ class News:
 
     def take(self) -> int:
         """Take what is new on the server into the remote tree, with the cursor in one transaction; how much was new."""
-        work, news = self._work, 0
+        work, nodes = self._work, list[Node]()
         if self.cursor is None:
             return self._list_anew()
         try:
-            while True:
-                feed = work.remote.changes(self.cursor, 0)
-                news += self._bring(self._told(feed.nodes))
-                if feed.cursor != self.cursor:
-                    self.cursor = feed.cursor
-                    work.state.save(work.trees.drain(), feed.cursor)
-                if not feed.more:
-                    return news
+            feed = work.remote.changes(self.cursor, 0)
+            nodes += self._told(feed.nodes)
+            while feed.more:
                 work.check_stop()
+                feed = work.remote.changes(feed.cursor, 0)
+                nodes += self._told(feed.nodes)
+            news = self._bring(nodes)
         except CursorGone:
             self.cursor = None
             self.meet()
-            return news + self._list_anew()
+            return self._list_anew()
+        if feed.cursor != self.cursor:
+            self.cursor = feed.cursor
+            work.state.save(work.trees.drain(), feed.cursor)
+        return news
 
     def skip_own(self) -> None:
         """Move the cursor over changes that all were ours, so that they are not told to us again.
