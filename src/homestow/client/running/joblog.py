@@ -8,15 +8,14 @@ from homestow.client.ports.clock import Clock
 from homestow.client.ports.history import Entry
 from homestow.client.running.deeds import Deed
 from homestow.client.running.outcome import counts_as_left
-from homestow.client.running.settling import Keep
 from homestow.client.running.standing import WORTH_TELLING, path_of, reason, shown
-from homestow.wire.control import Conflict, StateText
+from homestow.wire.control import StateText
 
 MOST_PROBLEMS_TOLD: Final = 20
 """Of more new problems in one pass the log names these."""
 
 
-_CHOSEN: Final[dict[Keep, str]] = {
+_CHOSEN: Final[dict[str, str]] = {
     "original": "The original was kept.",
     "copy": "The copy was kept.",
     "both": "Both were kept.",
@@ -39,12 +38,9 @@ class JobLog:
         """The job did something."""
         side = "here" if deed.here else "there"
         path, to, size = shown(deed.path), shown(deed.to), max(deed.size, 0)
-        self._record(Entry(0, self._clock.now_ns(), self._job, deed.did.value, side, path, to, deed.folder, size))
-
-    def settled(self, conflict: Conflict, keep: Keep) -> None:
-        """A conflict was settled."""
-        path, to = shown(conflict.original.path), shown(conflict.copy.path)
-        self._record(Entry(0, self._clock.now_ns(), self._job, "settled", path=path, to=to, message=_CHOSEN[keep]))
+        code, message = deed.choice, _CHOSEN.get(deed.choice, "")
+        entry = Entry(0, self._clock.now_ns(), self._job, deed.did.value, side, path, to, deed.folder, size)
+        self._record(entry._replace(code=code, message=message) if code else entry)
 
     def problems(self, problems: Sequence[Held]) -> None:
         """A pass left these; each is told once, until it was gone."""

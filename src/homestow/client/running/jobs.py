@@ -237,16 +237,10 @@ class Task:
         """
 
         def errand(conflicts: "Conflicts") -> tuple[Conflict, ...]:
-            before = {each.id: each for each in self.conflicts}
             try:
-                left = conflicts.settle(keep, conflict)
+                return conflicts.settle(keep, conflict)
             finally:
-                still = {each.copy.path for each in conflicts.listed}
-                for each in before.values():
-                    if each.copy.path not in still:
-                        self._log.settled(each, keep)
                 self._show_conflicts()
-            return left
 
         with self._changed:
             job, conflicts = self._job, self._conflicts
