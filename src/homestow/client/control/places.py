@@ -267,13 +267,21 @@ def _is_private(path: Path) -> bool:
 
 def _make(path: Path) -> bool:
     """Make a folder that only we can enter, unless it is one; False: it cannot be, or something else is there."""
-    try:
-        for each in (*reversed(path.parents), path):
-            if not each.is_dir():
-                each.mkdir(mode=0o700, exist_ok=True)
-    except OSError:
-        return False
-    return _is_private(path)
+    # Who looks for services may remove it at this moment, as one that was left behind.
+    for _ in range(20):
+        try:
+            for each in (*reversed(path.parents), path):
+                if not each.is_dir():
+                    each.mkdir(mode=0o700, exist_ok=True)
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return False
+        if _is_private(path):
+            return True
+        if os.path.lexists(path):
+            return False
+    return False
 
 
 def _folders(home: Path) -> Iterator[Path]:
@@ -347,8 +355,6 @@ def _sweep(inside: Path) -> None:
     """Remove a place that was left behind, unless somebody takes it at this moment."""
     fd = _open(inside, 0)
     if fd is None:
-        with suppress(OSError):
-            inside.rmdir()
         return
     try:
         if _try(fd, alone=True) and _same(fd, inside):
