@@ -34,6 +34,7 @@ from homestow.wire.control import FolderSeen, JobConfig, Settings
 
 if TYPE_CHECKING:
     from homestow.client.adapters.logins import Login
+    from homestow.client.adapters.throttle import Throttle
     from homestow.client.control.hub import Hub
     from homestow.client.control.web.page import WebPage
     from homestow.client.running.conflicts import Conflicts
@@ -58,8 +59,9 @@ def _opened(
     progress: Progress | None,
     found_state: Callable[[Path], None],
     conflicts_of: "Callable[[Cycle, Clock], Conflicts | None]",
+    throttle: "Throttle | None" = None,
 ) -> Opened:
-    """See `open_job`; `found_state` is told where the job keeps its state, before there is any."""
+    """See `open_job`; `found_state` is told where the job keeps its state, before there is any, and `throttle` is shared."""
     from homestow.client.adapters.clock_system import SystemChance, SystemClock, ThreadWorkers
     from homestow.client.adapters.state_sqlite import SqliteState
     from homestow.client.adapters.tree_disk import DiskTree
@@ -96,7 +98,7 @@ def _opened(
             told(deed)
 
         open_sights = _netdrive if settings.is_netdrive else _native
-        sights = open_sights(settings, root, state_file, clock, chance, refused, continuous)
+        sights = open_sights(settings, root, state_file, clock, chance, refused, continuous, throttle)
         remote, follower, names, places, let_go = sights
         cycle = Cycle(
             tree, remote, state, clock, chance, workers, device=settings.device, direction=settings.direction,
@@ -136,26 +138,25 @@ _Told = Callable[[Node, CloudError], bool]
 
 
 def _native(
-    settings: JobSettings, root: RootId, state_file: Path, clock: Clock, chance: Chance, told: _Told, continuous: bool
-) -> _Sights:
+    settings: JobSettings, root: RootId, state_file: Path, clock: Clock, chance: Chance, told: _Told, continuous: bool,
+    throttle: "Throttle | None",
+) -> _Sights:  # fmt: skip
     from homestow.client.adapters.remote_api import ApiRemote, log_refused
 
     def refused(node: Node, error: CloudError) -> None:
         if not told(node, error):
             log_refused(node, error)
 
-    remote = ApiRemote(settings.server, settings.token, root, settings.timeout_s, refused, settings.throttle)
-    follower = (
-        ApiRemote(settings.server, settings.token, root, settings.timeout_s, throttle=settings.throttle)
-        if continuous
-        else None
-    )
+    server, token, timeout_s = settings.server, settings.token, settings.timeout_s
+    remote = ApiRemote(server, token, root, timeout_s, refused, throttle)
+    follower = ApiRemote(server, token, root, timeout_s, throttle=throttle) if continuous else None
     return remote, follower, None, remote, lambda: None
 
 
 def _netdrive(
-    settings: JobSettings, root: RootId, state_file: Path, clock: Clock, chance: Chance, told: _Told, continuous: bool
-) -> _Sights:
+    settings: JobSettings, root: RootId, state_file: Path, clock: Clock, chance: Chance, told: _Told, continuous: bool,
+    throttle: "Throttle | None",
+) -> _Sights:  # fmt: skip
     from homestow.client.adapters.netdrive_client import NetdriveServer
     from homestow.client.adapters.remote_api import log_refused
     from homestow.client.adapters.remote_netdrive import NetdriveRemote
@@ -171,7 +172,7 @@ def _netdrive(
     def sight() -> NetdriveRemote:
         server = NetdriveServer(
             settings.server, session=settings.token, bind=settings.bind, timeout_s=settings.timeout_s,
-            throttle=settings.throttle,
+            throttle=throttle,
         )  # fmt: skip
         if settings.dialect == Dialect.FINAL.value:
             server.dialect, server.long_heads = Dialect.FINAL, False
@@ -451,7 +452,7 @@ class Running:
 
     def _open(self, config: JobConfig, hooks: Hooks, *, continuous: bool, accept_deletes: bool) -> Opened:
         known, self._known = self._known, None
-        settings = replace(known or self._settings(config), throttle=self._throttle)
+        settings = known or self._settings(config)
         if accept_deletes:
             settings = replace(settings, accept_deletes=True)
 
@@ -468,7 +469,9 @@ class Running:
                 device=self._device, solve=config.solve,
             )  # fmt: skip
 
-        return _opened(settings, continuous, hooks.told, hooks.progress, found_state, conflicts_of)
+        return _opened(
+            settings, continuous, hooks.told, hooks.progress, found_state, conflicts_of, self._throttle
+        )  # fmt: skip
 
     def _settings(self, config: JobConfig) -> JobSettings:
         login = self._logins.login(config.server, config.user)

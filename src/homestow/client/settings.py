@@ -4,7 +4,6 @@ import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from homestow.client.adapters.throttle import Throttle
 from homestow.client.engine.filters import NOTHING, Filters
 from homestow.client.engine.rules import Direction
 
@@ -33,7 +32,6 @@ class JobSettings:
         filters: what is left out on both sides; nothing by default.
         remote_folder: path below the root's top, names with "/" between, of the folder that is kept in step; "" is the whole
             root. Only with the native protocol. Once found, the folder is followed by its id, whatever it is called then.
-        throttle: says how fast bytes may go and come, shared by jobs; None: as fast as they can.
     """
 
     server: str
@@ -51,7 +49,6 @@ class JobSettings:
     writable: bool = True
     filters: Filters = NOTHING
     remote_folder: str = ""
-    throttle: Throttle | None = field(default=None, repr=False, compare=False)
 
     @property
     def is_netdrive(self) -> bool:
