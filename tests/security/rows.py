@@ -77,6 +77,7 @@ PI_FRAMES, PI_LOGINS, PI_ACCOUNTS, PI_TROUBLE = (
 DRIVE, DRIVE_RIGHTS, DRIVE_BYTES = (
     f"fronts/netdrive/test_{name}.py" for name in ("documented_list", "rights", "framing")
 )
+LOCAL, BROWSER = (f"fronts/control_http/test_{name}.py" for name in ("safety", "browser"))
 SERVER, SYNC = "journeys/test_cli_server.py", "journeys/test_cli_sync.py"
 PEOPLE_HERE, FOUND = "contracts/test_client_accounts.py", "fronts/http/test_announcing.py"
 
@@ -272,7 +273,14 @@ ROWS: dict[int, Row] = {
     83: Row("other users of the machine", (f"{SERVING}::test_the_owners_socket",), waits=ZMQ),
     84: Row("pickled messages", waits=ZMQ),
     85: Row("the library's own holes", waits=ZMQ),
-    86: Row("pages that talk to local ports", waits=ZMQ),
+    86: Row("pages that talk to local ports", (f"{LOCAL}::test_S86_only_its_own_name_is_answered",
+                                                f"{LOCAL}::test_S86_other_origins_change_nothing",
+                                                f"{LOCAL}::test_S86_a_link_or_picture_elsewhere_steers_nothing",
+                                                f"{LOCAL}::test_S86_both_secrets_are_needed",
+                                                f"{LOCAL}::test_S86_old_orders_want_name_and_password",
+                                                f"{LOCAL}::test_it_listens_on_loopback_only",
+                                                f"{BROWSER}::test_S86_a_page_of_another_origin_neither_reads_nor_steers",
+                                                f"{BROWSER}::test_S86_our_own_page_could")),
     87: Row("malformed messages", waits=ZMQ),
     88: Row("addresses that open programs", (f"{CLIENT}::test_what_is_no_address_of_ours_is_refused",
                                              f"{PEOPLE_HERE}::test_S88_other_addresses_are_refused",

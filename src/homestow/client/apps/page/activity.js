@@ -10,7 +10,8 @@ import { state } from "./state.js";
 import { size, t, told, when } from "./texts.js";
 
 const PAGE = 100;
-const MOST_ROWS = 400; // more are taken away at the end; "older" brings them back
+const MOST_ROWS = 300; // more are taken away at the end; "older" brings them back
+const MOST_AT_ONCE = 50; // when more came since the last frame, the list begins anew with the newest
 const KIND_TEXTS = { "": "page.kind-all", files: "page.kind-files", trouble: "page.kind-trouble", states: "page.kind-states" };
 const KINDS = { "": [], files: ["upload", "download", "mkdir", "move", "delete"], trouble: ["conflict", "settled", "problem"], states: ["state", "pause", "resume"] };
 
@@ -67,11 +68,12 @@ export function activityView() {
       const fresh = state.events.filter((event) => event.id > newest);
       if (!fresh.length) return;
       newest = fresh[0].id;
-      const fitting = fresh.filter(fits).slice(0, MOST_ROWS);
+      const fitting = fresh.filter(fits);
       if (!fitting.length) return;
-      list.prepend(...fitting.map(row));
-      while (list.childElementCount > MOST_ROWS) {
-        list.lastElementChild.remove();
+      if (fitting.length > MOST_AT_ONCE) put(list, fitting.slice(0, MOST_AT_ONCE).map(row));
+      else list.prepend(...fitting.map(row));
+      while (list.childElementCount > MOST_ROWS) list.lastElementChild.remove();
+      if (fitting.length > MOST_AT_ONCE || list.childElementCount === MOST_ROWS) {
         oldest = Number(list.lastElementChild.dataset.id);
         show(older, true);
       }
