@@ -29,6 +29,25 @@ RUNS = (("light", "en"), ("dark", "en"), ("light", "zh"))
 IN_CHINESE = ("folders", "conflicts-picture")
 
 
+SCREENS = {
+    "folders": "Folders",
+    "asking": "Folders that need an answer, or wait",
+    "activity": "Activity",
+    "problems": "Problems",
+    "conflicts-picture": "A conflict of two pictures",
+    "conflicts-text": "A conflict of two texts",
+    "settings": "Settings",
+    "editor": "The settings of one folder",
+    "share": "A link that was made",
+    "wizard-server": "The wizard: which server",
+    "wizard-login": "The wizard: who",
+    "wizard-workspace": "The wizard: what of the server",
+    "wizard-folder": "The wizard: where on this computer",
+    "wizard-options": "The wizard: how",
+    "wizard-summary": "The wizard: everything once more",
+}
+
+
 # --- photos -----------------------------------------------------------------------------------------------------------
 
 
@@ -334,6 +353,19 @@ def save(grabbed: Any, path: Path) -> None:
     print(f"{path.relative_to(REPOSITORY)}: {picture.width} x {picture.height}, {made.tell() / 1000:.0f} kB")
 
 
+def gallery() -> None:
+    """Write the page that shows all of them."""
+    lines = ["# Every screen of the window", "", "Made by `scripts/make_pictures.py`; what is in them is made up.", ""]
+    lines += ["| | Light | Dark |", "|---|---|---|"]
+    for name, words in SCREENS.items():
+        both = " | ".join(f"![{words}, {look}]({name}-{look}.png)" for look in ("light", "dark"))
+        lines.append(f"| {words} | {both} |")
+    lines += ["", "## In Chinese", ""]
+    for name in IN_CHINESE:
+        lines += [f"![{SCREENS[name]}, in Chinese]({name}-light-zh.png)", ""]
+    (PICTURES / "README.md").write_text("\n".join(lines).rstrip() + "\n", "utf-8")
+
+
 def main() -> None:
     """Draw what is asked for; without names, all."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -349,6 +381,7 @@ def main() -> None:
             env={**os.environ, "QT_QPA_PLATFORM": "offscreen", "QT_SCALE_FACTOR": str(SCALE), "HOMESTOW_REDUCED_MOTION": "1"},
             check=True,
         )  # fmt: skip
+    gallery()
 
 
 if __name__ == "__main__":

@@ -162,7 +162,7 @@ class SidePane(QFrame):
         self.keep = Button(texts("conflicts.keep"), "primary")
         self.then = label("", "small")
         self.then.setAlignment(Qt.AlignmentFlag.AlignTop)
-        self.then.setMinimumHeight(2 * self.then.fontMetrics().lineSpacing())
+        self.then.setMinimumHeight(2 * self.then.fontMetrics().lineSpacing() + 4)
         links = QHBoxLayout()
         links.setSpacing(4)
         links.addWidget(self.open)

@@ -170,8 +170,8 @@ class ConflictsPage(QWidget):
             Line(
                 conflict.id,
                 conflict.original.path.rpartition("/")[2],
-                texts("conflicts.item", folder=self._label(conflict.job), device=conflict.device)
-                + f"\n{texts.when(conflict.at_ns)}",
+                f"{self._label(conflict.job)}\n"
+                + texts("conflicts.item", device=conflict.device, when=texts.when(conflict.at_ns)),
                 "picture" if _is_picture(conflict.original.path) else "file",
             )
             for conflict in conflicts
