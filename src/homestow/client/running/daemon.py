@@ -267,6 +267,8 @@ class Job:
                 # The pass may have ended before it looked: nobody will give these hints again.
                 owed = hints
             else:
+                if self._troubles:
+                    self._stop.call()  # the follower need not wait any longer either
                 self._troubles = 0
                 owed = Hints((), everything=False)
                 full_at = now + RESCAN_S if full or hints.everything else full_at
@@ -348,14 +350,17 @@ class Job:
                 self._stop.wait(0.2)
                 continue
             self._taken.clear()
-            begun = self._clock.monotonic()
+            begun, calls = self._clock.monotonic(), self._stop.calls
             try:
                 news = bool(remote.changes(cursor, FEED_WAIT_S).nodes)
                 failures = 0
             except CloudError:
-                # The loop meets the same trouble, or takes the new cursor, and tells.
+                # The loop meets the same trouble, or takes the new cursor, and tells. Where nothing happens it would not
+                # ask for an hour: so it is woken, but not for somebody who only cuts long waits short.
                 failures += 1
-                self._stop.wait(min(LONGEST_WAIT_S, 2.0 ** min(failures, 8)))
+                if failures == 2 and not self._troubles:
+                    self.soon()
+                self._stop.wait(min(LONGEST_WAIT_S, 2.0 ** min(failures, 8)), calls if failures > 2 else None)
                 continue
             if news and cursor == self._cycle.cursor:
                 self._news.set()

@@ -285,6 +285,7 @@ class Service:
             case control.ListLog(job=job, before=before, limit=limit, kinds=kinds):
                 if job is not None:
                     self._find(job)
+                self.publisher.flush()
                 return tuple(event(entry) for entry in self._history.entries(job, before, limit, kinds))
             case control.ListProblems(job=job):
                 return tuple(
