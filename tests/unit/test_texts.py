@@ -31,8 +31,10 @@ OF_THE_SERVICE = {
     *("wrong-version", "not-ready", "unknown-order"),
     *("link", "special-file", "became-link", "became-special-file", "bad-name", "reserved-name", "unreadable-folder"),
     *("case-clash", "read-only", "only-here"),
+    *("folder-path", "folder-parent", "folder-rights", "folder-file", "folder-disk", "folder-ours", "folder-unread"),
 }
-"""Codes that are no error classes: refusals of control, and reasons of the engine why an item is not in step."""
+"""Codes that are no error classes: refusals of control, reasons of the engine why an item is not in step, and what is against a
+folder."""
 
 
 def python_sources() -> Iterator[ast.Module]:

@@ -19,7 +19,9 @@ def check_folder(directory: str) -> FolderSeen:
     """What the folder holds; `against` is a sentence, "" when it can be kept in step."""
     path = Path(directory).expanduser()
     if not path.is_absolute():
-        return _seen(directory, against=f"The folder {directory!r} has to be written in full, beginning with a slash.")
+        return _seen(
+            directory, "folder-path", f"The folder {directory!r} has to be written in full, beginning with a slash."
+        )
     path = Path(os.path.normpath(path))
     text = str(path)
     try:
@@ -27,29 +29,29 @@ def check_folder(directory: str) -> FolderSeen:
     except FileNotFoundError:
         parent = path.parent
         if not parent.is_dir():
-            return _seen(text, against=f"There is no folder {parent} in which {path.name!r} could be made.")
+            return _seen(text, "folder-parent", f"There is no folder {parent} in which {path.name!r} could be made.")
         if not os.access(parent, os.W_OK | os.X_OK):
-            return _seen(text, against=f"You may not make a folder in {parent}; choose another place.")
-        return _seen(text, free_bytes=_free(parent), against=_forbidden(path))
+            return _seen(text, "folder-rights", f"You may not make a folder in {parent}; choose another place.")
+        return _seen(text, *_forbidden(path), free_bytes=_free(parent))
     except OSError as error:
-        return _seen(text, against=f"{text} cannot be looked at: {error.strerror}.")
+        return _seen(text, "folder-unread", f"{text} cannot be looked at: {error.strerror}.")
     if not stat.S_ISDIR(found.st_mode):
-        return _seen(text, exists=True, against=f"{text} is no folder; choose one.")
+        return _seen(text, "folder-file", f"{text} is no folder; choose one.", exists=True)
     if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
-        return _seen(text, exists=True, against=f"You may not read and write in {text}; choose another folder.")
+        return _seen(
+            text, "folder-rights", f"You may not read and write in {text}; choose another folder.", exists=True
+        )
     files, size, more = _count(path)
-    return _seen(
-        text, exists=True, files=files, size_bytes=size, more=more, free_bytes=_free(path), against=_forbidden(path)
-    )
+    return _seen(text, *_forbidden(path), exists=True, files=files, size_bytes=size, more=more, free_bytes=_free(path))
 
 
 def _seen(
-    directory: str, *, exists: bool = False, files: int = 0, size_bytes: int = 0, more: bool = False,
-    free_bytes: int = 0, against: str = "",
+    directory: str, code: str = "", against: str = "", *, exists: bool = False, files: int = 0, size_bytes: int = 0,
+    more: bool = False, free_bytes: int = 0,
 ) -> FolderSeen:  # fmt: skip
     return FolderSeen(
         directory=_shown(directory), exists=exists, files=files, size_bytes=size_bytes, more=more,
-        free_bytes=free_bytes, against=_shown(against),
+        free_bytes=free_bytes, against=_shown(against), code=code,
     )  # fmt: skip
 
 
@@ -57,15 +59,16 @@ def _shown(text: str) -> str:
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-def _forbidden(path: Path) -> str:
+def _forbidden(path: Path) -> tuple[str, str]:
+    """Code and sentence of what is against a place that could be had otherwise; both "" nothing."""
     real, ours = Path(os.path.realpath(path)), Path(os.path.realpath(client_folder()))
     if real == Path(real.anchor):
-        return "The whole disk cannot be kept in step; choose a folder on it."
+        return "folder-disk", "The whole disk cannot be kept in step; choose a folder on it."
     if real == ours or ours in real.parents:
-        return f"{path} holds what Homestow itself keeps on this computer; choose another folder."
+        return "folder-ours", f"{path} holds what Homestow itself keeps on this computer; choose another folder."
     if PRIVATE_NAME in real.parts:
-        return f"{path} lies in a folder of Homestow's own; choose another one."
-    return ""
+        return "folder-ours", f"{path} lies in a folder of Homestow's own; choose another one."
+    return "", ""
 
 
 def _free(path: Path) -> int:

@@ -202,7 +202,10 @@ class CheckFolder(Order, frozen=True, tag="check-folder"):
 
 
 class FolderSeen(Message, frozen=True):
-    """What a folder holds (counting stops at 100,000 files: `more`), room on its disk, and what is against it ("" nothing)."""
+    """What a folder holds (counting stops at 100,000 files: `more`), room on its disk, and what is against it ("" nothing).
+
+    `code` names what is against it, for translation: folder-path, -parent, -rights, -file, -disk, -ours, -unread, or roots-overlap.
+    """
 
     directory: str
     exists: bool
@@ -211,6 +214,7 @@ class FolderSeen(Message, frozen=True):
     more: bool
     free_bytes: Whole
     against: str = ""
+    code: str = ""
 
 
 class Share(Order, frozen=True, tag="share"):

@@ -304,7 +304,7 @@ class FolderStep(Step):
         if folder.against:
             self.seen_card.setVisible(False)
             if self.isVisible():
-                self.wrong.say(folder.against)
+                self.wrong.say(texts.told(folder.code, folder.against, path=folder.directory))
             return
         self.wrong.hush()
         if not folder.exists:
