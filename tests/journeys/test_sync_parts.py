@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.journeys.cli_processes import Home, Serving, stop, wait_for
+from tests.journeys.cli_processes import PASSWORD, Home, Serving, stop, wait_for
 from tests.journeys.test_cli_sync import files
 
 pytestmark = pytest.mark.serial
@@ -74,6 +74,7 @@ def test_patterns_of_a_job_file(home: Home, server: Serving, tmp_path: Path) -> 
     def run(until: Callable[[], bool], *excludes: str) -> None:
         job = {
             "__type__": "JobConfig", "server": server.url, "user": "anna", "workspace": "anna", "directory": str(here),
+            "password": PASSWORD,
             "filters": {"includes": ["*"], "excludes": list(excludes)},
         }  # fmt: skip
         jobs.write_text(json.dumps([job]))
