@@ -124,10 +124,12 @@ class Loop:
         wait_ms = None if wait_s is None else min(_LONGEST_MS, math.ceil(max(0.0, wait_s) * 1000))
         events = dict(self._poller.poll(wait_ms))
         if events.pop(self._woken.fileno(), 0):
-            with self._lock:
-                self._awake = False
+            # In this order: a wake that comes between the two is for what is looked at below. The other way round its byte
+            # would be taken here, and nobody could wake us again.
             with suppress(BlockingIOError):
                 self._woken.recv(16)
+            with self._lock:
+                self._awake = False
         self._drain()
         for socket in events:
             if (ready := self._ready.get(socket)) is not None:
