@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -32,6 +34,21 @@ def test_without_a_service_it_is_said_what_to_do(shell: Shell, words: list[str])
     line = shell.refused(4, *words)
     assert "no sync service runs" in line
     assert "homestow sync" in line
+
+
+@pytest.mark.parametrize("command", ["status", "log", "jobs", "conflicts"])
+def test_it_starts_light(command: str, tmp_path: Path) -> None:
+    """Nothing of the server and none of the heavy libraries: an answer is there before one has let go of the key."""
+    program = (
+        f"import sys; from homestow.cli.entry import main; main([{command!r}]);"
+        "print(sorted({name.split('.')[0] for name in sys.modules}"
+        " & {'aiohttp', 'asyncio', 'sqlalchemy', 'keyring', 'zeroconf', 'sqlite3', 'ssl'}), 'homestow.server' in sys.modules)"
+    )
+    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "TMPDIR": str(tmp_path)}
+    ran = subprocess.run(
+        [sys.executable, "-c", program], env=env, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert ran.stdout == "[] False\n"
 
 
 def test_without_jobs_it_is_said_how_to_add_one(shell: Shell) -> None:
