@@ -338,6 +338,20 @@ def test_settings_and_language(site: Site, tab: Tab) -> None:
     assert tab.complaints() == []
 
 
+def test_states_are_told_in_the_persons_language(site: Site, tab: Tab) -> None:
+    """A job's log names states by their code, so they are read in Chinese too; what has no such code is read as it was told."""
+    site.twin.do(ChangeSettings(settings=Settings(language="zh")))
+    tab.wait("document.documentElement.lang === 'zh'")
+    visit(tab, "activity")
+    site.twin.happen("photos", "state", code="scanning", message="The folder is looked through.")
+    site.twin.happen("photos", "state", code="unreachable", message="home.example.org does not answer.")
+    site.twin.happen("photos", "state", code="new-code", message="Something new.")
+    tab.wait("document.querySelector('.event .what').innerText === 'Something new.'")
+    seen = tab.run("[...document.querySelectorAll('.event .what')].slice(0, 3).map(each => each.innerText)")
+    assert not any(letter.isascii() and letter.isalpha() for letter in seen[2])
+    assert "does not answer" not in seen[1]
+
+
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_everything_has_a_name_for_those_who_hear_the_page(site: Site, tab: Tab, language: str) -> None:
     """In each view every control is named, there is one heading of the first order, and places to jump to."""

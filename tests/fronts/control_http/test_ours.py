@@ -99,6 +99,14 @@ def test_a_closed_page_ends_its_streams(tmp_path: Path) -> None:
             pass
 
 
+def test_an_order_that_closes_the_page_is_answered(site: Site) -> None:
+    """Another port, or none, is set over the very connection that ends with it."""
+    visitor = site.enter()
+    site.twin.before = lambda order: site.page.stop()
+    assert len(visitor.order("jobs")) == 3
+    assert site.page.port is None
+
+
 def test_a_stream_without_news_says_that_it_lives(tmp_path: Path) -> None:
     """So a browser and the service both notice when the other is gone."""
     with opened(tmp_path, limits=Limits(beat_s=0.01)) as site:

@@ -4,10 +4,10 @@ import { attempt } from "./dialogs.js";
 import { button, h, put, show } from "./dom.js";
 import { icon } from "./icons.js";
 import { order } from "./link.js";
-import { kindLook, labelOf } from "./looks.js";
+import { kindLook, labelOf, tone } from "./looks.js";
 import { shareDialog } from "./share.js";
-import { state } from "./state.js";
-import { size, t, told, when } from "./texts.js";
+import { changed, state } from "./state.js";
+import { has, size, t, told, when } from "./texts.js";
 
 const PAGE = 100;
 const MOST_ROWS = 300; // more are taken away at the end; "older" brings them back
@@ -36,9 +36,10 @@ export function activityView() {
   }
   async function anew() {
     const events = await load(null);
-    newest = Math.max(0, events[0]?.id ?? 0, state.events[0]?.id ?? 0);
+    newest = events[0]?.id ?? 0;
     put(list, events.map(row));
     after(events);
+    changed(); // what was heard while this was on its way
   }
   async function more() {
     const events = await load(oldest);
@@ -83,7 +84,7 @@ export function activityView() {
 }
 
 export function row(event) {
-  const [color, picture] = kindLook(event.kind);
+  const [color, picture] = event.kind === "state" ? tone(event.code) : kindLook(event.kind);
   const config = state.jobs.get(event.job)?.config;
   const share = event.path && config && ["upload", "download"].includes(event.kind);
   return h(
@@ -98,6 +99,7 @@ export function row(event) {
 
 function sentence(event) {
   const kind = t(`kind.${event.kind}`);
+  if (event.kind === "state" && has(`state.${event.code}`)) return [t(`state.${event.code}`)];
   if (!event.path) return [event.code ? told(event.code, event.message).what : event.message || kind];
   const parts = [h("span.kind", {}, kind), " ", h("span.path", {}, event.path)];
   if (event.to && event.kind === "move") parts.push(icon("move", "small"), h("span.path", {}, event.to));

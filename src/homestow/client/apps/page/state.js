@@ -9,9 +9,7 @@ export const state = {
   general: "none",
   progress: null,
   settings: null,
-  about: null,
   events: [], // heard since the page is open, newest first
-  heard: 0, // how many events came, also those that were left out
   connected: null, // null: not yet
   ended: false,
   refused: false,
@@ -55,7 +53,6 @@ export function take(batch) {
         break;
       }
       case "events":
-        state.heard += news.events.length + (news.more ?? 0);
         state.events.unshift(...[...news.events].reverse());
         if (state.events.length > MOST_EVENTS) state.events.length = MOST_EVENTS;
         break;

@@ -9,6 +9,8 @@ export async function speak(wanted) {
   document.documentElement.lang = language;
 }
 
+export const has = (key) => key in catalogue;
+
 // The text of a key, filled in; `n` chooses the form. Marks of keyboard letters ("&Next", "下一步(&N)") are the window's only.
 export function t(key, values = {}) {
   let text = catalogue[key];

@@ -147,6 +147,7 @@ function workspaceStep(chosen) {
     begin: draw,
     async leave() {
       chosen.remote = tree.path();
+      chosen.directory ||= await proposed(chosen);
     },
   };
 }
@@ -176,11 +177,7 @@ function folderStep(chosen) {
     about: t("wizard.folder-about"),
     elements: [field(t("wizard.folder"), directory, t("page.folder-whole")), seen],
     focus: directory,
-    async begin() {
-      const path = directory.value || (await proposed(chosen));
-      directory.value ||= path; // nobody types in vain
-      tell();
-    },
+    begin: tell,
     async leave() {
       if (!directory.value.trim()) throw missing(t("page.folder-missing"));
       const facts = await look();
