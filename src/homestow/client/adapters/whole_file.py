@@ -1,11 +1,15 @@
 """Small files of this client's own, replaced whole: whoever is killed at any moment leaves the old one or the new one."""
 
+import glob
 import os
 import secrets
+import time
 from contextlib import suppress
 from pathlib import Path
 
 from homestow.values.errors import StorageFailed
+
+STALE_S = 600.0
 
 MAX_BYTES = 16 * 1024 * 1024
 """Nothing of ours is longer; a longer file is somebody else's."""
@@ -33,8 +37,18 @@ def write_whole(path: Path, content: bytes) -> None:
                 staged.unlink()
             raise
         _sync_folder(real.parent)
+        _sweep(real)
     except OSError as error:
         raise StorageFailed(f"{path} cannot be written: {error.strerror}. Correct its rights or make room.") from error
+
+
+def _sweep(real: Path) -> None:
+    """Remove what a killed writer left of this file; what is younger may be somebody's who writes now."""
+    old = time.time() - STALE_S
+    with suppress(OSError):
+        for left in real.parent.glob(f".{glob.escape(real.name)}.*.new"):
+            if left.stat().st_mtime < old:
+                left.unlink()
 
 
 def read_whole(path: Path) -> bytes | None:

@@ -33,7 +33,7 @@ MAX_SOCKET_PATH: Final = 100
 """Bytes that the path of a socket may have; the system's own limit is 107 on Linux and 103 on macOS."""
 
 _FILES: Final = ("orders", "news", "place.json", "place.json.new")
-_PATIENCE_S: Final = 1.0
+_PATIENCE_S: Final = 3.0
 """So long a taker waits for somebody who only looked whether the lock is free."""
 
 
@@ -214,7 +214,7 @@ def take(name: str, folder: Path | None = None) -> Held:
 
 def _runs(name: str, pid: int) -> StoreLocked:
     who = f"process {pid}" if pid else "another process"
-    what = "The sync service" if name == SERVICE else "A sync service for this folder"
+    what = "The sync service" if name == SERVICE else f"A sync service for this {name.partition('-')[0]}"
     return StoreLocked(
         f"{what} already runs ({who}). `homestow status` shows what it does; end that one first to begin anew.", pid=pid
     )
