@@ -11,6 +11,7 @@ import pytest
 from tests.simulation.program import ONE_WAY, draw, from_line, to_line
 from tests.simulation.replay import headline
 from tests.simulation.servers import SERVERS
+from tests.simulation.sights import FLAVOURS as NARROW
 from tests.simulation.situations import PROPERTY
 from tests.simulation.world import run
 
@@ -19,6 +20,8 @@ SCHEDULES = {"memory": 20_000 if LONG else 300, "service": 5_000 if LONG else 20
 BATCH = 50
 ONE_WAY_SCHEDULES = 2_000 if LONG else 40
 """Of each way, on each server."""
+NARROW_SCHEDULES = 2_500 if LONG else 60
+"""Of each kind, on each server."""
 REGRESS = Path(__file__).parents[1] / "regress" / "seeds.txt"
 
 
@@ -55,6 +58,23 @@ def test_one_way_schedules(server: str, way: str) -> None:
         if verdict.problems:
             failures.append("\n".join((f"{headline(program)} --flavour {way} --server {server}", *verdict.problems)))
     assert not failures, f"{len(failures)} of {ONE_WAY_SCHEDULES} failed\n" + "\n\n".join(failures[:3])
+
+
+@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("flavour", NARROW)
+def test_narrow_schedules(server: str, flavour: str) -> None:
+    """A job that leaves things out, or is about one folder, ends in step with what it sees, and deletes nothing, nor touches
+    anything, that it does not see; whatever the patterns become in the middle."""
+    if server == "netdrive" and flavour != "filters":
+        pytest.skip("over that protocol a job is about all of a root")
+    failures: list[str] = []
+    for seed in range(NARROW_SCHEDULES):
+        verdict = run(program := draw(seed, flavour), SERVERS[server])
+        if verdict.problems:
+            failures.append(
+                "\n".join((f"{headline(program)} --flavour {flavour} --server {server}", *verdict.problems))
+            )
+    assert not failures, f"{len(failures)} of {NARROW_SCHEDULES} failed\n" + "\n\n".join(failures[:3])
 
 
 @pytest.mark.parametrize("server", SERVERS)
