@@ -7,7 +7,6 @@ from homestow.client.engine.leaving import (
     LEFT_OUT_FOLDER,
     Scope,
     back_in_sight,
-    bare_folders,
     leave_out,
     review,
     told_there,
@@ -18,6 +17,7 @@ from homestow.client.engine.rules import Rules
 from homestow.client.engine.settle import settle
 from homestow.client.engine.steps import DeleteRemote, DownloadNew, LeaveOut, RemoveLocal, UploadNew
 from homestow.client.engine.trees import LocalItem, SyncedItem, Trees
+from homestow.client.engine.unseen import bare_folders
 from homestow.values.digests import Digest
 from homestow.values.ids import NodeId, RootId
 from homestow.values.nodes import Kind, Node

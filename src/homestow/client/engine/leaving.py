@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from homestow.client.engine.filters import NOTHING, Matcher
 from homestow.client.engine.steps import Held
-from homestow.client.engine.trees import LocalItem, Passed, RemoteItem, Trees
+from homestow.client.engine.trees import Passed, Trees
 from homestow.values.ids import NodeId
 from homestow.values.nodes import Kind, Node
 
@@ -223,79 +223,6 @@ def left_in_there(trees: Trees) -> dict[int, set[str]]:
         if passed.code in _CODES:
             found.setdefault(passed.parent, set()).add(passed.name)
     return found
-
-
-def would_be_left_out(
-    trees: Trees, matcher: Matcher, items: Iterable[int], final: Callable[[int], tuple[int, str] | None]
-) -> list[int]:
-    """What of the items, or above them, would be where the patterns leave out everything, at the places they shall have."""
-    found: dict[int, None] = {}
-    above: dict[int, str | None] = {trees.top: "/"}
-    for item in items:
-        trail: list[int] = []
-        at = item
-        while at not in above and (place := final(at)) is not None and len(trail) < _DEEP:
-            trail.append(at)
-            at = place[0]
-        path = above.get(at)
-        for each in reversed(trail):
-            place, alive = final(each), trees.here(each) or trees.there(each)
-            if path is not None and place is not None and alive is not None:
-                if matcher.entry(path, place[1], alive.folder):
-                    found[each] = None
-                    path = None
-                else:
-                    path = matcher.below(path, place[1])
-            above[each] = path
-    return list(found)
-
-
-def present_path(
-    trees: Trees,
-    place: tuple[int, str],
-    look: Callable[[int], LocalItem | RemoteItem | None],
-    path: Callable[[int], tuple[str, ...] | None],
-    final: Callable[[int], tuple[int, str] | None],
-) -> tuple[str, ...] | None:
-    """Where a place is on one side now, when the folders above that are not there yet are made where they shall be."""
-    folder, names = place[0], [place[1]]
-    while folder != trees.top and look(folder) is None and len(names) < _DEEP:
-        if (above := final(folder)) is None:
-            return None
-        folder = above[0]
-        names.append(above[1])
-    at = () if folder == trees.top else path(folder)
-    return None if at is None else (*at, *reversed(names))
-
-
-def bare_folders(
-    trees: Trees,
-    left_in: Iterable[int],
-    staying: Iterable[int],
-    look: Callable[[int], LocalItem | RemoteItem | None],
-    on_other: Callable[[int], bool],
-) -> set[int]:
-    """Folders that one side alone has and in which there is nothing but what is left out, or other such folders.
-
-    Args:
-        left_in: folders in which something is left out.
-        staying: the differing items that shall be somewhere in the end.
-        look, on_other: an item on the side, and whether the other one has it.
-    """
-    bare: set[int] = set()
-    for folder in left_in:
-        while folder not in bare and folder not in trees.synced and not on_other(folder):
-            if (seen := look(folder)) is None:
-                break
-            bare.add(folder)
-            folder = seen.parent
-    for item in staying if bare else ():
-        if item not in bare and (seen := look(item)) is not None:
-            folder = seen.parent
-            while folder in bare and (seen := look(folder)) is not None:
-                bare.discard(folder)
-                folder = seen.parent
-    return bare
 
 
 # --- for people -------------------------------------------------------------------------------------------------------

@@ -18,13 +18,6 @@ from homestow.client.engine.compare import (
     moved_there,
     way_of_time,
 )
-from homestow.client.engine.leaving import (
-    LEFT_OUT,
-    bare_folders,
-    left_in_there,
-    present_path,
-    would_be_left_out,
-)
 from homestow.client.engine.names import Names, fold
 from homestow.client.engine.rules import Direction, Rules
 from homestow.client.engine.schedule import Schedule, here_side, there_side
@@ -49,6 +42,7 @@ from homestow.client.engine.steps import (
     UploadContent,
 )
 from homestow.client.engine.trees import Trees
+from homestow.client.engine.unseen import Unseen
 
 
 def plan(
@@ -72,11 +66,6 @@ def plan(
 
 
 _READ_ONLY = ("read-only", "You may only read this root on the server; what is new here stays on this computer.")
-_BARE = "It holds only what the job's patterns leave out, so the other side does not get it."
-_TAKEN = (
-    "name-left-out",
-    "Something that the job's patterns leave out has this name on the other side; give one of them another name.",
-)
 _ONE_WAY = ("only-here", "This job only brings files down; what is new here stays on this computer.")
 
 
@@ -92,7 +81,7 @@ class _Planner:
         left_in: Mapping[int, Collection[str]],
     ) -> None:
         self.trees, self.rules = trees, rules
-        self.left_in_here, self.left_in_there = left_in, left_in_there(trees)
+        self.unseen = Unseen(trees, rules.filters.matcher(), left_in, self._final) if rules.filters else None
         self.both = rules.up and rules.down
         self.leave = set(leave) | self._with_all_below(held)
         self.views = [
@@ -106,7 +95,6 @@ class _Planner:
         self.undecided: set[int] = set()
         self.kept: set[int] = set()
         self.finals: dict[int, Place] = {}
-        self.bare: set[int] = set()
         self.settlements: list[Settlement] = []
         self.held: list[Held] = []
 
@@ -114,10 +102,8 @@ class _Planner:
         """See the module's `plan`."""
         self._place()
         self._undo_circles()
-        if self.rules.filters:
-            items = [view.item for view in self.views]
-            if left := would_be_left_out(self.trees, self.rules.filters.matcher(), items, self._final):
-                return Plan(settlements=tuple(LeaveOut(item) for item in left))
+        if self.unseen is not None and (left := self.unseen.would_be([view.item for view in self.views])):
+            return Plan(settlements=tuple(LeaveOut(item) for item in left))
         self._keep()
         for view in self.views:
             if view.item not in self.leave and view.item not in self.orphans:
@@ -131,7 +117,9 @@ class _Planner:
         deleted_there = [view for view in self.dropped_here.values() if view.item not in self.kept]
         if (brake := asks(self.trees, self.rules, deleted_here, deleted_there)) is not None:
             return Plan(held=tuple(self.held), brake=brake)
-        self._find_bare()
+        if self.unseen is not None:
+            going = (self.dropped_here.keys() | self.dropped_there.keys()) - self.kept
+            self.held.extend(self.unseen.find_bare([view.item for view in self.views if view.item not in going]))
         self._tell_what_stays()
         return Plan(actions=(*self.reads, *renames, *self._actions(losers)), held=tuple(self.held))
 
@@ -214,9 +202,8 @@ class _Planner:
         signs = [view for view in self.dropped_here.values() if self._sign_there(view)]
         for view in signs:
             self._keep_all(view, self.trees.all_there, self.dropped_here)
-        # What is left out in a folder is not deleted with it (SC-059, SC-128).
-        self.kept.update(folder for folder in self.left_in_here if folder in self.dropped_there)
-        self.kept.update(folder for folder in self.left_in_there if folder in self.dropped_here)
+        if self.unseen is not None:
+            self.kept.update(self.unseen.keeps(self.dropped_here, self.dropped_there))
         dropped = self.dropped_here.keys() | self.dropped_there.keys()
         waiting = [item for item in self.finals if item not in dropped or item in self.kept]
         for item in waiting:
@@ -359,57 +346,13 @@ class _Planner:
         self.settlements.append(Adopt(item, node) if same else Replace(item, node))
         return True
 
-    def _find_bare(self) -> None:
-        """New folders of a side that hold only what is left out stay there alone (SC-059)."""
-        trees = self.trees
-        going = (self.dropped_here.keys() | self.dropped_there.keys()) - self.kept
-        staying = [view.item for view in self.views if view.item not in going]
-        for left_in, look, on_other, path in (
-            (self.left_in_here, trees.here, trees.is_there, trees.path_here),
-            (self.left_in_there, trees.there, trees.is_here, trees.path_there),
-        ):
-            for folder in bare_folders(trees, left_in, staying, look, on_other):
-                self.bare.add(folder)
-                if (where := path(folder)) is not None:
-                    self.held.append(Held(where, LEFT_OUT, _BARE))
-
-    def _is_taken(self, view: View) -> bool:
-        """Whether the item's name is that of something left out on a side where it shall be; both stay as they are (R16)."""
-        item, _, here, there = view
-        parent, name = self.finals.get(item, (0, ""))
-        place = (parent, name)
-        if here is not None and (there is None or (there.parent, there.name) != place):
-            taken = name in self.left_in_there.get(parent, ()) and item not in self.dropped_there
-        elif there is not None and item not in self.dropped_here:
-            taken = name in self.left_in_here.get(parent, ()) and (here is None or (here.parent, here.name) != place)
-        else:
-            taken = False
-        if taken and (path := self.trees.path_here(item) or self.trees.path_there(item)) is not None:
-            self.held.append(Held(path, *_TAKEN))
-        return taken
-
-    def _is_early(self, view: View) -> bool:
-        """Whether the item would be left out where it can go now, because a folder above it has not got its name yet."""
-        matcher, trees = self.rules.filters.matcher(), self.trees
-        item, _, here, there = view
-        final = self.finals.get(item)
-        if not matcher.by_path or final is None:
-            return False
-        alive = here or there
-        is_folder = alive is not None and alive.folder
-        for mine, look, path in ((here, trees.here, trees.path_here), (there, trees.there, trees.path_there)):
-            if mine is None or (mine.parent, mine.name) != final:
-                where = present_path(trees, final, look, path, self._final)
-                if where is not None and matcher.path(where, is_folder):
-                    return True
-        return False
-
     def _tell_what_stays(self) -> None:
         """What is new here where nothing may go up stays here, told by its topmost folder (SC-213, SC-215)."""
         if self.rules.up:
             return
         new = {view.item for view in self.views if view.here is not None and view.there is None and view.base is None}
-        new -= self.bare
+        if self.unseen is not None:
+            new -= self.unseen.bare
         code, reason = _ONE_WAY if self.rules.direction is Direction.DOWN else _READ_ONLY
         for view in self.views:
             if view.item in new and view.item not in self.leave and view.here and view.here.parent not in new:
@@ -440,12 +383,14 @@ class _Planner:
             self._act(view, here, there, contents)
         ups, downs = there.run(), here.run()
         self.held.extend(here.held())
+        if self.unseen is not None:
+            self.held.extend(self.unseen.taken)
         return [*ups.shape, *downs.shape, *ups.files, *contents, *downs.files, *ups.deletes, *downs.deletes]
 
     def _act(self, view: View, here_plan: Schedule, there_plan: Schedule, contents: list[Action]) -> None:
         """What one item needs, each side by itself."""
         item, base, here, there = view
-        if item in self.bare or self._is_taken(view) or self._is_early(view):
+        if self.unseen is not None and self.unseen.stops(view, self.finals.get(item)):
             return
         if here is None or there is None:
             if base is not None:
