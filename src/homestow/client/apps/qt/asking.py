@@ -1,6 +1,7 @@
 """Small dialogs: a question with two answers, and the password once more."""
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
 from homestow.client.apps.qt.forms import Complaint, label, named
@@ -35,6 +36,18 @@ class _Small(QDialog):
         self.buttons.setSpacing(8)
         self.buttons.addStretch(1)
         outer.addLayout(self.buttons)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """As high as its words need."""
+        super().showEvent(event)
+        self.fit()
+
+    def fit(self) -> None:
+        """Grow with the words: a dialog does not do so by itself for texts that wrap."""
+        layout = self.layout()
+        if layout is not None:
+            layout.activate()
+            self.setMinimumHeight(layout.totalHeightForWidth(self.width()))
 
 
 class Question(_Small):
@@ -107,3 +120,4 @@ class LogInAgain(_Small):
         self._enter.setEnabled(True)
         self._complaint.say(self._texts.told(refused.code, refused.message, server=host_of(self._job.config.server)))
         self.password.selectAll()
+        self.fit()

@@ -104,7 +104,7 @@ class FoldersPage(QWidget):
         elif model.general == "syncing" and len(model.jobs) > 1:
             far = progress_of(self._texts, model.progress)
             words = f"{words} · {far}" if far else words
-        self._subtitle.setText(words)
+        self._subtitle.say(words)
         self._subtitle.setVisible(bool(model.jobs))
 
     def arrived(self) -> None:

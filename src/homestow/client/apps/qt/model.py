@@ -20,6 +20,7 @@ from shiboken6 import isValid
 from homestow.client.apps.qt.inbox import Batch, Inbox
 from homestow.values.errors import CloudError, Unreachable
 from homestow.wire.control import (
+    SLOW,
     About,
     AnyNews,
     AnyOrder,
@@ -42,7 +43,7 @@ AGAIN_S: Final = 1.0
 PATIENCE_MS: Final = 30_000
 """So long a service that was started may take until it answers."""
 
-_ASKERS: Final = 4
+_ASKERS: Final = 3
 
 
 class Line(Protocol):
@@ -125,7 +126,9 @@ class Model(QObject):
         self._patience.setInterval(PATIENCE_MS)
         self._patience.timeout.connect(self._too_long)
         self._woken.connect(self._rouse, Qt.ConnectionType.QueuedConnection)
-        self._orders: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        # Orders that are answered at once keep their order; those that wait for a server or a disk go side by side.
+        self._quick: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._slow: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._closing = False
         self._poked = threading.Event()
         self._asking = 0
@@ -169,7 +172,8 @@ class Model(QObject):
             failed: gets why not; None: `refused` tells.
             owner: nothing is called once this object is gone.
         """
-        self._orders.put(lambda: self._carry(order, timeout_s, owner, then, failed))
+        orders = self._slow if type(order) in SLOW else self._quick
+        orders.put(lambda: self._carry(order, timeout_s, owner, then, failed))
 
     def launch(self) -> None:
         """Start the service; the connection follows by itself. Does nothing when it is there or being started."""
@@ -188,12 +192,13 @@ class Model(QObject):
                 self._inbox.call(lambda: self._launched(refusal))
             self._poked.set()
 
-        self._orders.put(begin)
+        self._slow.put(begin)
 
     def begin(self) -> None:
         """Start to look for the service."""
         work = [threading.Thread(target=self._keep, name="window-link", daemon=True)]
-        work += [threading.Thread(target=self._obey, name="window-orders", daemon=True) for _ in range(_ASKERS)]
+        for orders in (self._quick, *[self._slow] * _ASKERS):
+            work.append(threading.Thread(target=self._obey, args=(orders,), name="window-orders", daemon=True))
         self._threads = work
         for thread in work:
             thread.start()
@@ -205,8 +210,8 @@ class Model(QObject):
         self._closing = True
         self._inbox.close()
         self._poked.set()
-        for _ in range(_ASKERS):
-            self._orders.put(None)
+        for orders in (self._quick, *[self._slow] * _ASKERS):
+            orders.put(None)
         give_up = time.monotonic() + 1.0
         for thread in self._threads:
             thread.join(max(0.0, give_up - time.monotonic()))
@@ -214,15 +219,18 @@ class Model(QObject):
     # --- in other threads ---------------------------------------------------------------------------------------------
 
     def _keep(self) -> None:
-        while not self._closing:
+        while not self._is_closing():
             with contextlib.suppress(CloudError, OSError, ValueError):
                 line = self._connect()
                 if line is not None:
                     self._attend(line)
             self._inbox.call(self._away)
-            if not self._closing:
+            if not self._is_closing():
                 self._poked.wait(AGAIN_S)
                 self._poked.clear()
+
+    def _is_closing(self) -> bool:
+        return self._closing
 
     def _attend(self, line: Line) -> None:
         """Hear the service until it is gone."""
@@ -231,13 +239,13 @@ class Model(QObject):
             self._inbox.call(self._fresh.clear)
             about = line.ask(Hello(), 10.0)
             stop = line.subscribe([""], self._inbox.hear, self._seen)
-            while not self._closing:
+            while not self._is_closing():
                 jobs, settings = line.ask(ListJobs(), 30.0), line.ask(GetSettings(), 30.0)
                 self._inbox.call(partial(self._arrived, line, about, jobs, settings))
                 # It went away, came back, or did not answer somebody: look whether it is the same.
                 self._poked.wait()
                 self._poked.clear()
-                if self._closing:
+                if self._is_closing():
                     return
                 self._inbox.call(self._fresh.clear)
                 about = line.ask(Hello(), 10.0)
@@ -254,8 +262,9 @@ class Model(QObject):
         if not there:
             self._poked.set()
 
-    def _obey(self) -> None:
-        while (work := self._orders.get()) is not None:
+    @staticmethod
+    def _obey(orders: "queue.SimpleQueue[Callable[[], None] | None]") -> None:
+        while (work := orders.get()) is not None:
             work()
 
     def _carry(

@@ -28,7 +28,7 @@ class ProblemsPage(QWidget):
         column, head, self._about = page_layout(self, texts("problems.title"), texts("problems.about"))
         column.setContentsMargins(32, 26, 32, 24)
         self.job = Choice(texts("activity.folder"), [("", texts("activity.all-folders"))])
-        self.job.setMinimumWidth(150)
+        self.job.bound()
         self.job.chosen.connect(lambda _: self._fill())
         self._again = Button(texts("problems.again"), "", "reload", press=self._check)
         head.addWidget(self.job)

@@ -34,6 +34,8 @@ class SettingsPage(QWidget):
         super().__init__()
         self._model, self._texts = model, texts
         self._showing = False
+        self._under_way = self._again = False
+        self._held = model.settings
         column, _, _ = page_layout(self, texts("settings.title"), texts("settings.about"))
         scroller = Scroller()
         column.addWidget(scroller, 1)
@@ -156,24 +158,10 @@ class SettingsPage(QWidget):
     # --- showing and doing --------------------------------------------------------------------------------------------
 
     def _show(self) -> None:
-        settings, about, texts = self._model.settings, self._model.about, self._texts
-        self._showing = True
-        for switch, box, value in (
-            (self.up_limited, self.up, settings.up_kbytes),
-            (self.down_limited, self.down, settings.down_kbytes),
-        ):
-            if not box.hasFocus() or not self._rest.isActive():
-                switch.setChecked(value > 0)
-                if value:
-                    box.setValue(value)
-                box.setVisible(value > 0)
-        for port, number in ((self.zmq_port, settings.zmq_port), (self.api_port, settings.api_port)):
-            if not self._rest.isActive():
-                port.setValue(number)
-        self.language.take(settings.language)
-        self.autostart.setChecked(settings.autostart)
-        self.notifications.setChecked(settings.notifications)
-        self._showing = False
+        about, texts = self._model.about, self._texts
+        # News of an earlier change must not undo what was entered since.
+        if not self._under_way and not self._rest.isActive():
+            self._show_values(self._model.settings)
         able = self._model.connected
         for widget in (self.up_limited, self.up, self.down_limited, self.down, self.language, self.autostart,
                        self.notifications, self.page, self.zmq_port, self.api_port, self.quit):  # fmt: skip
@@ -182,6 +170,24 @@ class SettingsPage(QWidget):
         self._version.setText(texts("settings.version", version=version))
         self._device.setText(texts("settings.device", name=about.device) if about is not None else "")
         self._file.say(texts("settings.file", path=about.jobs_file) if about is not None and about.jobs_file else "")
+
+    def _show_values(self, settings: Settings) -> None:
+        self._held = settings
+        self._showing = True
+        for switch, box, value in (
+            (self.up_limited, self.up, settings.up_kbytes),
+            (self.down_limited, self.down, settings.down_kbytes),
+        ):
+            switch.setChecked(value > 0)
+            if value:
+                box.setValue(value)
+            box.setVisible(value > 0)
+        self.zmq_port.setValue(settings.zmq_port)
+        self.api_port.setValue(settings.api_port)
+        self.language.take(settings.language)
+        self.autostart.setChecked(settings.autostart)
+        self.notifications.setChecked(settings.notifications)
+        self._showing = False
 
     def _toggled(self, box: QSpinBox, on: bool) -> None:
         box.setVisible(on)
@@ -200,11 +206,23 @@ class SettingsPage(QWidget):
 
     def _send(self) -> None:
         self._rest.stop()
+        # One at a time: two that are under way together could arrive in the other order.
+        self._again = self._under_way
         wanted = self.entered()
-        if wanted != self._model.settings:
-            self._model.ask(ChangeSettings(settings=wanted), None, self._refused, owner=self)
+        if not self._under_way and wanted != self._held:
+            self._under_way = True
+            self._model.ask(ChangeSettings(settings=wanted), self._changed, self._refused, owner=self)
+
+    def _changed(self, settings: Settings) -> None:
+        self._under_way = False
+        self._held = settings
+        if self._again:
+            self._send()
+        elif not self._rest.isActive():
+            self._show_values(settings)
 
     def _refused(self, refused: Refused) -> None:
+        self._under_way = self._again = False
         self._model.refused.emit(refused)
         self._show()
 

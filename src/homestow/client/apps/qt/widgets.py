@@ -124,10 +124,15 @@ class Tool(QToolButton):
 
 
 class Glyph(QWidget):
-    """A pictogram on a round ground of its tone; turns while it stands for work, unless motion is unwanted."""
+    """A pictogram on a round ground of its tone; turns while it stands for work, unless motion is unwanted.
 
-    def __init__(self, icon: str = "folder", tone: str = "idle", size: int = 40) -> None:
+    Args:
+        on_tint: what is around it has its tone already, so its ground is that of cards.
+    """
+
+    def __init__(self, icon: str = "folder", tone: str = "idle", size: int = 40, *, on_tint: bool = False) -> None:
         super().__init__()
+        self._on_tint = on_tint
         self._icon, self._tone, self._turns, self._angle = icon, tone, False, 0.0
         self.setFixedSize(size, size)
         self._timer = QTimer(self)
@@ -158,7 +163,7 @@ class Glyph(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(ground))
+        painter.setBrush(QColor(theme.current().surface if self._on_tint else ground))
         painter.drawEllipse(QRectF(self.rect()))
         side = self.width() * 0.54
         painter.translate(self.width() / 2, self.height() / 2)
@@ -317,6 +322,11 @@ class Choice(QComboBox):
         if at >= 0 and at != self.currentIndex():
             self.setCurrentIndex(at)
 
+    def bound(self) -> None:
+        """No wider than a dozen letters, however long the texts are; the open list shows them whole."""
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setMinimumContentsLength(12)
+
     def refill(self, values: list[tuple[str, str]]) -> None:
         """Other values; what was chosen stays if it is among them."""
         now = self.value
@@ -413,7 +423,7 @@ class Note(QFrame):
         row = QHBoxLayout(self)
         row.setContentsMargins(14, 12, 14, 12)
         row.setSpacing(12)
-        self.glyph = Glyph(icon, tone, 30)
+        self.glyph = Glyph(icon, tone, 32, on_tint=True)
         row.addWidget(self.glyph, 0, Qt.AlignmentFlag.AlignTop)
         self.rows = QVBoxLayout()
         self.rows.setSpacing(6)
@@ -498,7 +508,7 @@ class Scroller(QScrollArea):
         self.setWidget(inside)
 
 
-def page_layout(page: QWidget, title: str, subtitle: str = "") -> tuple[QVBoxLayout, QHBoxLayout, QLabel]:
+def page_layout(page: QWidget, title: str, subtitle: str = "") -> tuple[QVBoxLayout, QHBoxLayout, Elided]:
     """The usual frame of a page: its column, the row of the title (for buttons at the right), and the subtitle's label."""
     column = QVBoxLayout(page)
     column.setContentsMargins(32, 26, 18, 0)
@@ -509,12 +519,11 @@ def page_layout(page: QWidget, title: str, subtitle: str = "") -> tuple[QVBoxLay
     words = QVBoxLayout()
     words.setSpacing(2)
     name = label(title, "title", wrap=False)
-    below = label(subtitle, "subtitle", wrap=False)
+    below = Elided(subtitle, "subtitle", Qt.TextElideMode.ElideRight)
     below.setVisible(bool(subtitle))
     words.addWidget(name)
     words.addWidget(below)
-    head.addLayout(words)
-    head.addStretch(1)
+    head.addLayout(words, 1)
     column.addLayout(head)
     page.setAccessibleName(title)
     return column, head, below

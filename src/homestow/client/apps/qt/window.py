@@ -300,7 +300,7 @@ class _Banner(QFrame):
         row = QHBoxLayout(self)
         row.setContentsMargins(32, 10, 24, 10)
         row.setSpacing(12)
-        self._glyph = Glyph("offline", "warn", 30)
+        self._glyph = Glyph("offline", "warn", 32, on_tint=True)
         self._text = label("")
         self._start = Button(texts("window.start-service"), "primary", "play", press=launch)
         row.addWidget(self._glyph)
