@@ -123,11 +123,11 @@ def _order(data: Path, name: str, args: Args) -> list[dict[str, object]]:
 def _keep(child: ServerChild, data: Path, url: str, person: Person, folder: Path, accept_deletes: bool) -> int:
     """Keep the folder in step until a signal comes or the server ends."""
     from homestow.cli.entering import enter
-    from homestow.cli.keeping import continuously, job_settings
+    from homestow.cli.keeping import job_settings
     from homestow.cli.passwords import given_password
+    from homestow.cli.servicing import keep_known
     from homestow.cli.sync import Wish
     from homestow.client.adapters.this_computer import client_folder
-    from homestow.client.bootstrap import open_job
     from homestow.values.errors import LoginFailed
 
     wish = Wish(url, folder, None, person.name, None, "bi", once=False, accept_deletes=accept_deletes)
@@ -142,7 +142,6 @@ def _keep(child: ServerChild, data: Path, url: str, person: Person, folder: Path
         settings = job_settings(wish, entered, client_folder() / "jobs")
     lies_in = {str(root["name"]): str(root["folder"]) for root in _order(data, "root.list", {})}
     _tell(url, person, folder, lies_in.get(str(settings.root), ""), data)
-    job = open_job(settings, continuous=True)
     ended = threading.Event()
 
     def watch(stop_job: Callable[[], None]) -> None:
@@ -154,10 +153,7 @@ def _keep(child: ServerChild, data: Path, url: str, person: Person, folder: Path
 
         threading.Thread(target=wait, name="server-watch", daemon=True).start()
 
-    try:
-        code = continuously(job, f"{folder} and the server", stop_too=watch)
-    finally:
-        job.close()
+    code = keep_known(wish, settings, f"{folder} and the server", watch)
     if ended.is_set():
         raise Trouble(f"the server ended by itself: {child.last_words()}", TROUBLE)
     return code

@@ -30,7 +30,7 @@ class Entered:
         self.client.close()
 
     def root(self, name: str | None) -> Root:
-        """The root of that name, in whatever capitals; None: the account's own.
+        """The root of that name, in whatever capitals, or of that number; None: the account's own.
 
         Raises:
             Trouble: there is none that this account may see.
@@ -44,7 +44,9 @@ class Entered:
                 )
             return found
         exact = [root for root in self.roots if root.name == name]
-        alike = exact or [root for root in self.roots if root.name.casefold() == name.casefold()]
+        alike = exact or [
+            root for root in self.roots if root.name.casefold() == name.casefold() or str(root.id) == name
+        ]
         if not alike:
             raise Trouble(
                 f"{self.login.user} sees no root {name!r} on {self.login.server}; check the name and the rights.{self._seen()}",

@@ -166,30 +166,3 @@ class Teller:
 
 def _less(counts: Counts, before: Counts) -> Counts:
     return Counts(**{one.name: getattr(counts, one.name) - getattr(before, one.name) for one in fields(Counts)})
-
-
-def continuously(job: "Job", what: str, *, stop_too: Callable[[Callable[[], None]], None] | None = None) -> int:
-    """Run until a signal comes; the exit code.
-
-    Args:
-        what: names both sides, for the line that says they are in step.
-        stop_too: given the function that stops the job, for whoever else may end it.
-    """
-    refused: list[str] = []
-    # The signals first: threads begun before would not leave them to the one that waits for them.
-    with stopped_by_signals(job.stop), Board(job.progress.snapshot) as board:
-        teller = Teller(board.say, board.problems, what)
-
-        def told(outcome: Outcome) -> None:
-            teller(outcome)
-            if outcome.trouble is not None and outcome.trouble[0] in ("login-needed", "login-failed"):
-                # Trying again with a token that was taken back helps nobody.
-                refused.append(outcome.trouble[1])
-                job.stop()
-
-        if stop_too is not None:
-            stop_too(job.stop)
-        job.run(told)
-    if refused:
-        raise Trouble(f"{refused[0]} This computer was logged out; start again with your password.", TROUBLE)
-    return FINE

@@ -28,8 +28,6 @@ def keep_folder(wish: "Wish", enter: Callable[[], "JobSettings"]) -> int:
     Args:
         enter: logs in, and gives what the job must know.
     """
-    from homestow.client.control.places import name_for_folder
-
     try:
         settings: JobSettings | None = enter()
     except Unreachable as error:
@@ -42,7 +40,25 @@ def keep_folder(wish: "Wish", enter: Callable[[], "JobSettings"]) -> int:
         print(f"waiting for the server: {one_line(error.message)}", flush=True)
     except CloudError as error:
         raise in_the_way(error) from error
+    root = (settings.root if settings is not None else None) or wish.root or "its root"
+    return keep_known(wish, settings, f"{wish.directory} and {root} on {wish.server}")
+
+
+def keep_known(
+    wish: "Wish",
+    settings: "JobSettings | None",
+    what: str,
+    stop_too: Callable[[Callable[[], None]], None] = lambda stop: None,
+) -> int:
+    """Keep a folder in step whose login is known; the exit code.
+
+    Args:
+        settings: what the job must know; None: it logs in by itself, when the server answers.
+        what: names both sides, for the line that says they are in step.
+        stop_too: given what ends the service, for whoever else may end it.
+    """
     from homestow.client.bootstrap import ServicePlan
+    from homestow.client.control.places import name_for_folder
     from homestow.wire.job_file import job_id
 
     root = (settings.root if settings is not None else None) or wish.root or ""
@@ -51,7 +67,7 @@ def keep_folder(wish: "Wish", enter: Callable[[], "JobSettings"]) -> int:
         directory=str(wish.directory), user=wish.user or "", workspace=root, remote_folder=wish.remote_folder,
         direction="up" if wish.direction == "up" else "down" if wish.direction == "down" else "bi",
     )  # fmt: skip
-    lines = _OneFolder(f"{wish.directory} and {root or 'its root'} on {wish.server}")
+    lines = _OneFolder(what, stop_too)
     zmq_port, api_port = wish.ports
     return _serve(
         ServicePlan(
@@ -109,8 +125,8 @@ def _serve(plan: "ServicePlan", lines: "_OneFolder | _Jobs") -> int:
 class _OneFolder:
     """The lines of the one folder of the command line; ends the service when its login is refused."""
 
-    def __init__(self, what: str) -> None:
-        self._what = what
+    def __init__(self, what: str, stop_too: Callable[[Callable[[], None]], None]) -> None:
+        self._what, self._stop_too = what, stop_too
         self._teller: Teller | None = None
         self._say: Callable[[str], None] = print
         self._stop: Callable[[], None] = lambda: None
@@ -120,6 +136,7 @@ class _OneFolder:
     def show_on(self, board: Board, stop: Callable[[], None]) -> None:
         """Where lines go, and what ends the service."""
         self._teller, self._say, self._stop = Teller(board.say, board.problems, self._what), board.say, stop
+        self._stop_too(stop)
 
     def begun(self, jobs: tuple[JobNow, ...], plan: "ServicePlan") -> None:
         """All is there."""

@@ -38,7 +38,7 @@ FLAGS = (
         DEFAULT_SERVER,
     ),
     Flag(("-d", "--directory"), "The folder on this computer.", "DIR"),
-    Flag(("-w", "--root"), "The root on the server, with netdrive:// also its number; default: your own.", "ROOT"),
+    Flag(("-w", "--root"), "The root on the server, by name or number; default: your own.", "ROOT"),
     Flag(("-u", "--user"), "Your account's name.", "USER"),
     Flag(("-p", "--password"), "Your password; better in HOMESTOW_PASSWORD.", "PASSWORD"),
     Flag(

@@ -202,7 +202,7 @@ def root_id(settings: JobSettings) -> RootId:
     if not roots:
         raise NotFound("This account has no root on the server yet.")
     if settings.root is None:
-        return RootId(roots[0].id)
+        return RootId(next((root.id for root in roots if root.rights == "own"), roots[0].id))
     wanted = settings.root
     named = [root for root in roots if root.name == wanted] or [
         root for root in roots if root.name.casefold() == wanted.casefold() or str(root.id) == wanted

@@ -434,7 +434,7 @@ class Service:
 
     def _use_password(self, listed: Listed) -> None:
         """A password in the job file is traded for a token, then it is taken out of the file (S90); the job waits for that."""
-        if listed.password is None or self._book is None:
+        if listed.password is None or listed.fault or self._book is None:
             return
         try:
             task = self._find(listed.config.id)
@@ -463,7 +463,8 @@ class Service:
             configs = [task.config for task in self._tasks if task.holds_folder]
         taken = [(config, self._house.real(config.directory)) for config in configs]
         wish = control.JobConfig(server="", directory=seen.directory)
-        return msgspec.structs.replace(seen, against=overlaps.against(wish, self._house.real(seen.directory), taken))
+        against = overlaps.against(wish, self._house.real(seen.directory), taken)
+        return msgspec.structs.replace(seen, against=against, code="roots-overlap" if against else "")
 
     def _logged_in(self, url: str) -> None:
         with self._lock:
