@@ -65,7 +65,7 @@ class Announcer:
         """The addresses by which others reach the server; this machine's own only where `interfaces` names it."""
         import ifaddr
 
-        if self._host in ("", "0.0.0.0", "::"):
+        if _is_everywhere(self._host):
             here = [str(ip.ip) for adapter in ifaddr.get_adapters() for ip in adapter.ips if isinstance(ip.ip, str)]
         else:
             try:
@@ -102,6 +102,13 @@ class Announcer:
         if speaking is not None:
             await speaking.async_unregister_all_services()
             await speaking.async_close()
+
+
+def _is_everywhere(host: str) -> bool:
+    try:
+        return not host or ip_address(host).is_unspecified
+    except ValueError:
+        return False
 
 
 def announcer(host: str, port: int, env: Mapping[str, str], *, tls: bool, url: str) -> Announcer:
