@@ -1,6 +1,8 @@
 """The texts of window and page: both languages whole, none missing, none idle, and one for everything that can go wrong."""
 
 import ast
+import importlib
+import pkgutil
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -9,9 +11,9 @@ from typing import get_args
 
 import pytest
 
+from homestow.client import ports, running
 from homestow.client.apps.texts import FAMILIES, LANGUAGES, Language, Texts, desktop_languages, language_of
 from homestow.client.apps.texts.catalogue import fields, load
-from homestow.client.ports import localtree
 from homestow.values.errors import CloudError, all_errors
 from homestow.wire.control import (
     DirectionText,
@@ -30,7 +32,7 @@ CATALOGUES = {language: load(language) for language in LANGUAGES}
 OF_THE_SERVICE = {
     *("wrong-version", "not-ready", "unknown-order"),
     *("link", "special-file", "became-link", "became-special-file", "bad-name", "reserved-name", "unreadable-folder"),
-    *("case-clash", "read-only", "only-here"),
+    *("case-clash", "read-only", "only-here", "left-out", "name-left-out"),
     *("folder-path", "folder-parent", "folder-rights", "folder-file", "folder-disk", "folder-ours", "folder-unread"),
 }
 """Codes that are no error classes: refusals of control, reasons of the engine why an item is not in step, and what is against a
@@ -140,7 +142,9 @@ def test_families_are_whole() -> None:
 
 def test_each_trouble_has_its_sentence() -> None:
     """Every code of an error or problem has a text in both languages; nothing says what to do about a code that is none."""
-    assert localtree.RootMissing in all_errors()
+    for package in (ports, running):
+        for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
     codes = {kind.code for kind in all_errors()} | {CloudError.code} | OF_THE_SERVICE
     told = {key.partition(".")[2] for key in CATALOGUES["en"] if family(key) == "code"}
     done = {key.partition(".")[2] for key in CATALOGUES["en"] if family(key) == "do"}
