@@ -39,10 +39,12 @@ def read_answer(heard: bytes) -> Answer:
     return Answer(int(first.split()[1]), headers, body)
 
 
-def exchange(port: int, sent: bytes) -> bytes:
-    """All that comes back for some bytes, until the other side closes."""
+def exchange(port: int, sent: bytes, *, end: bool = False) -> bytes:
+    """All that comes back for some bytes, until the other side closes; `end`: nothing more is sent after them."""
     with socket.create_connection(("127.0.0.1", port), timeout=20) as peer:
         peer.sendall(sent)
+        if end:
+            peer.shutdown(socket.SHUT_WR)
         heard = b""
         while piece := peer.recv(1 << 16):
             heard += piece

@@ -154,6 +154,8 @@ def test_jobs_are_steered_by_the_keyboard_alone(site: Site, tab: Tab) -> None:
         while site.twin.jobs()[0].state != state:
             assert time.monotonic() < deadline
             tab.run("0")
+        other = "Resume Documents" if wanted.startswith("Pause") else "Pause Documents"
+        tab.wait(f"document.activeElement.getAttribute('aria-label') === {other!r}")
     assert [order.job for order in given(site, Pause)] == ["documents"]
     click(tab, "Pause all")
     tab.wait("[...document.querySelectorAll('.card .word')].every(each => each.innerText === 'Paused')")

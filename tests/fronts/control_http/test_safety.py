@@ -1,5 +1,6 @@
 """Who is heard: no web page of another origin, by whatever name it comes, nobody without a secret, and nobody too long (S86)."""
 
+import random
 import re
 import socket
 import stat
@@ -353,6 +354,36 @@ def test_what_is_no_request_is_refused(site: Site, sent: bytes, status: int) -> 
 
     assert answer.status == status
     assert b"evil" not in answer.body
+
+
+def test_random_bytes_end_nothing(site: Site) -> None:
+    """Requests with a few bytes changed, cut or doubled are answered or closed, and nothing comes of them but answers."""
+    dice = random.Random(86)
+    window = site.log_in()
+    window.ask("GET", "/jobs")
+    for _ in range(600):
+        target = dice.choice(("/jobs", "/jobs-status", "/control", "/res/main.js", "/stat/documents/a", "/jobs/x/logs"))
+        method = dice.choice(("GET", "POST"))
+        body = b'{"order": {"order": "jobs"}}' if method == "POST" else b""
+        sent = bytearray(
+            f"{method} {target} HTTP/1.1\r\nHost: 127.0.0.1:{site.port}\r\nConnection: close\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\nAuthorization: {window.words(method, target)}\r\n\r\n".encode()
+            + body
+        )
+        for _ in range(dice.randrange(1, 6)):
+            at = dice.randrange(len(sent))
+            match dice.randrange(3):
+                case 0:
+                    sent[at] = dice.randrange(256)
+                case 1:
+                    del sent[at : at + dice.randrange(1, 9)]
+                case _:
+                    sent[at:at] = sent[at : at + dice.randrange(1, 30)]
+        heard = exchange(site.port, bytes(sent), end=True)
+        assert not heard or heard.startswith(b"HTTP/1.1 ")
+        assert not heard.startswith(b"HTTP/1.1 500"), sent
+    assert window.ask("GET", "/jobs").status == 200
+    assert not steered(site)
 
 
 def test_a_slow_peer_is_let_go(tmp_path: Path) -> None:

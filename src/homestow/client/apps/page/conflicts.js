@@ -78,6 +78,7 @@ function card(first, load) {
       event.target.focus?.();
     }
     await attempt(load);
+    if (document.activeElement === document.body) document.querySelector("h1").focus(); // what had the focus is gone
   };
   const sides = { original: side(first, "original", settle("original")), copy: side(first, "copy", settle("copy")) };
   const both = button("copy", t("page.keep-both"), settle("both"), { label: t("page.keep-both-of", { file: name }) });

@@ -128,13 +128,20 @@ function card(first) {
     if (!before || job.config !== before.config) drawConfig(job.config);
     drawProgress(job);
     if (!before || job.state !== before.state) drawState(job);
+    drawOrders(job);
+    if (!before || ["state", "code", "why", "brake"].some((each) => job[each] !== before[each])) put(trouble, troubleOf(job));
+    drawChips(job);
+    before = job;
+  }
+  function drawOrders(job) {
+    const turns = [orders.pause, orders.resume, orders.now];
+    const focused = turns.includes(document.activeElement);
     show(orders.now, job.state === "scheduled");
     show(orders.pause, !job.paused && job.state !== "off" && job.state !== "scheduled");
     show(orders.resume, job.paused);
     show(orders.reload, job.state !== "off");
-    if (!before || ["state", "code", "why", "brake"].some((each) => job[each] !== before[each])) put(trouble, troubleOf(job));
-    drawChips(job);
-    before = job;
+    // The button that was pressed may be gone; whoever works by keyboard goes on from the one in its place.
+    if (focused && !turns.includes(document.activeElement)) turns.find((each) => !each.hidden)?.focus();
   }
   function drawConfig(config) {
     const label = labelOf(config);

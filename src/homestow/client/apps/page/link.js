@@ -16,7 +16,7 @@ export async function begin() {
   const key = new URLSearchParams(location.hash.slice(1)).get("key");
   if (!key) return proof !== "";
   history.replaceState(null, "", location.pathname);
-  return enter({ key });
+  return (await enter({ key })) || proof !== "";
 }
 
 // A session for name and password, which the browser asks for.

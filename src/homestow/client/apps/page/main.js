@@ -52,7 +52,7 @@ function build() {
   frame = { links, word, sign, heading, back, actions, gone, main };
 }
 
-function go() {
+function go(event) {
   const [name, rest] = location.hash.replace(/^#\//, "").split("/");
   view?.end?.();
   if (name === "add") view = wizardView();
@@ -70,6 +70,7 @@ function go() {
     else element.removeAttribute("aria-current");
   }
   window.scrollTo(0, 0);
+  if (event) frame.heading.focus(); // a new view is read from its beginning
   view.begin?.();
   draw();
 }
