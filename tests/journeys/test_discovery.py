@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.journeys.cli_processes import Home, read_line, stop
+from tests.journeys.cli_processes import Home, read_line, stop, wait_for
 
 from homestow.client.adapters.discovery import discover
 from homestow.wire.announcing import INTERFACES
@@ -19,7 +19,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def found() -> list[str]:
-    return [server.url for server in discover(2.0)]
+    return [server.url for server in discover(0.6)]
 
 
 def test_a_server_is_found_until_it_is_stopped(tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_a_server_is_found_until_it_is_stopped(tmp_path: Path) -> None:
     )
     try:
         url = json.loads(read_line(process))["http"]
-        assert url in found()
+        wait_for(lambda: url in found(), "the server on the network")
     finally:
         ran = stop(process)
     assert ran.code == 0, ran

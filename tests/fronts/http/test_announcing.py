@@ -8,7 +8,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
@@ -23,6 +24,7 @@ from homestow.server.adapters.announcing import Announcer, announcer
 from homestow.wire.announcing import INTERFACES, MAX_NAME, SERVICE, Told, properties, read, shown
 
 HERE = "127.0.0.1"
+PATIENCE_S = 30.0
 
 
 @contextmanager
@@ -47,8 +49,16 @@ def announcing(port: int, told: Told, host: str = HERE) -> Iterator[None]:
         loop.close()
 
 
-def found_here(seconds: float = 2.0) -> list[Announced]:
-    return look(seconds, [HERE])
+def found(
+    *wanted: str, by: Callable[[float], Sequence[Announced]] = lambda seconds: look(seconds, [HERE])
+) -> list[Announced]:
+    """What is found, when all the wanted addresses are among it."""
+    give_up = time.monotonic() + PATIENCE_S
+    while True:
+        servers = [server for server in by(0.6) if server.url in wanted]
+        if {server.url for server in servers} == set(wanted):
+            return servers
+        assert time.monotonic() < give_up, servers
 
 
 def test_a_server_is_found(unused_tcp_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,17 +66,15 @@ def test_a_server_is_found(unused_tcp_port: int, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv(INTERFACES, HERE)
     mine = f"http://{HERE}:{unused_tcp_port}"
     with announcing(unused_tcp_port, Told("Küche", "0.1.0", False)):
-        for found in (found_here(), discover(2.0)):
-            assert [server for server in found if server.url == mine] == [Announced("Küche", mine)]
-    assert mine not in [server.url for server in found_here(1.0)]
+        assert found(mine) == found(mine, by=discover) == [Announced("Küche", mine)]
+    assert mine not in [server.url for server in look(0.6, [HERE])]
 
 
 def test_two_servers_of_one_name(unused_tcp_port_factory: Callable[[], int]) -> None:
     """Both are found: the second one takes another name on the network, and both show their own."""
     first, second = unused_tcp_port_factory(), unused_tcp_port_factory()
     with announcing(first, Told("home", "0.1.0", False)), announcing(second, Told("home", "0.1.0", False)):
-        urls = {server.url for server in found_here(4.0)}
-    assert {f"http://{HERE}:{first}", f"http://{HERE}:{second}"} <= urls
+        assert len(found(f"http://{HERE}:{first}", f"http://{HERE}:{second}")) == 2
 
 
 def test_a_machine_that_is_not_asked_to_tells_nothing() -> None:
@@ -148,8 +156,8 @@ def test_what_becomes_an_address(info: ServiceInfo, url: str) -> None:
 )
 def test_what_becomes_none(info: ServiceInfo) -> None:
     """S88, S92: other schemes, users, control characters, addresses of nobody."""
-    found = announced(info)
-    assert found is None or (found.url == "http://192.168.1.20:5000" and "\x1b" not in found.url)
+    server = announced(info)
+    assert server is None or (server.url == "http://192.168.1.20:5000" and "\x1b" not in server.url)
 
 
 @given(
@@ -172,11 +180,11 @@ def test_S92_any_record_becomes_an_address_or_nothing(
 
     info = Info(SERVICE, f"x.{SERVICE}", port=port, parsed_addresses=["192.168.1.20"])
     info.server = server
-    found = announced(info)
-    if found is not None:
-        assert address_of(found.url) == found.url
-        assert found.name
-        assert found.name.isprintable()
+    made = announced(info)
+    if made is not None:
+        assert address_of(made.url) == made.url
+        assert made.name
+        assert made.name.isprintable()
 
 
 def test_a_name_is_only_shown() -> None:
@@ -197,4 +205,4 @@ def test_noise_on_the_port_stops_nobody(unused_tcp_port: int) -> None:
             sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(HERE))
             for packet in noise:
                 sock.sendto(packet, ("224.0.0.251", 5353))
-        assert f"http://{HERE}:{unused_tcp_port}" in [server.url for server in found_here()]
+        assert found(f"http://{HERE}:{unused_tcp_port}")
