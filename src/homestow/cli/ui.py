@@ -8,7 +8,6 @@ from contextlib import suppress
 from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 import click
 
@@ -108,7 +107,7 @@ def _page(why: str) -> int:
         raise Trouble(f"the browser page cannot be opened: {error}", TROUBLE) from error
     finally:
         link.close()
-    if not is_loopback(url):
+    if not starting.is_loopback(url):
         raise Trouble(
             f"the sync service named a page that is not on this computer, which is not opened: {url}", TROUBLE
         )
@@ -120,12 +119,6 @@ def _page(why: str) -> int:
 
         webbrowser.open(url)
     return FINE
-
-
-def is_loopback(url: str) -> bool:
-    """Whether an address is http on this very computer."""
-    parts = urlsplit(url)
-    return parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1", "localhost")
 
 
 def _reach() -> "Link":

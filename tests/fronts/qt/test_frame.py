@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from tests.fronts.qt.conftest import Play
 
-from homestow.cli.ui import is_loopback
 from homestow.client.apps.qt import starting
 from homestow.client.control import places
 from homestow.client.control.link import Link
@@ -141,7 +140,7 @@ class TestProcess:
         assert (ran.returncode, ran.stderr) == (0, "")
         why, where = ran.stdout.splitlines()
         assert why == "There is no desktop to show a window on."
-        assert is_loopback(where.rpartition(" ")[2])
+        assert starting.is_loopback(where.rpartition(" ")[2])
         monkeypatch.setenv("XDG_RUNTIME_DIR", environment["XDG_RUNTIME_DIR"])
         link = self.reach(tmp_path / ".local" / "share" / "homestow" / "client")
         link.ask(Quit())

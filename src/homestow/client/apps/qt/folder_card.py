@@ -14,6 +14,7 @@ from homestow.client.apps.qt.wording import (
     ACCOUNT,
     AT_WORK,
     STATES,
+    current_of,
     name_of,
     place_of,
     progress_of,
@@ -125,8 +126,9 @@ class FolderCard(QFrame):
             self._bar.fill(share)
             self._bar.setAccessibleDescription(words)
             self._how_far.say(words or self._texts("folders.looking"))
-            self._current.say(job.progress.current)
-            self._current.setVisible(bool(job.progress.current))
+            current = current_of(job.progress)
+            self._current.say(current)
+            self._current.setVisible(bool(current))
 
     # --- parts --------------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QSpinBox, QVBoxLayout, QWidget
 
 from homestow import __version__
-from homestow.client.apps.qt import theme
+from homestow.client.apps.qt import starting, theme
 from homestow.client.apps.qt.forms import card, label, named
 from homestow.client.apps.qt.model import Model
 from homestow.client.apps.qt.widgets import Button, Choice, Elided, Scroller, Switch, page_layout
@@ -234,7 +234,7 @@ class SettingsPage(QWidget):
 
     def _open_page(self) -> None:
         def opened(page: Page) -> None:
-            if page.url.startswith(("http://127.0.0.1:", "http://localhost:", "http://[::1]:")):
+            if starting.is_loopback(page.url):
                 QDesktopServices.openUrl(QUrl(page.url))
 
         self._model.ask(OpenPage(), opened, owner=self)

@@ -7,6 +7,7 @@ import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from homestow.values.errors import ServerError
 
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
 
 _LIVES_S: Final = 2.0
 """A service that cannot run usually ends within so long."""
+
+
+def is_loopback(url: str) -> bool:
+    """Whether an address is http on this very computer; no other page is ever opened."""
+    parts = urlsplit(url)
+    return parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1", "localhost")
 
 
 def connect(folder: Path | None = None, name: str | None = None) -> "Link | None":

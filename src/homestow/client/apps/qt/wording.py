@@ -109,6 +109,16 @@ def progress_of(texts: Texts, progress: Progress) -> str:
     return " · ".join(parts)
 
 
+def current_of(progress: Progress) -> str:
+    """What is on its way just now, in one line: large files with how much of them is through."""
+    large = [
+        f"{'↑' if each.up else '↓'} {each.path.rpartition('/')[2]} {100 * each.done_bytes // each.size_bytes} %"
+        for each in progress.transfers[:3]
+        if each.size_bytes
+    ]
+    return "   ".join(large) or progress.current
+
+
 def trouble_of(texts: Texts, job: JobNow) -> Told | None:
     """What a job waits for or why it failed, and what to do; None: nothing."""
     if not job.code and not job.why:
