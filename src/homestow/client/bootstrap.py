@@ -27,16 +27,20 @@ from homestow.client.running.progress import Progress
 from homestow.client.running.service import Facts, Service
 from homestow.client.running.standing import Hooks, Opened, Surroundings
 from homestow.client.settings import SETTLE_S, JobSettings
-from homestow.values.errors import BadSettings, CloudError, NotFound
+from homestow.values.errors import BadSettings, CloudError, NotFound, with_reason
 from homestow.values.ids import RootId
 from homestow.values.nodes import Node
 from homestow.wire.control import FolderSeen, JobConfig, Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from homestow.client.adapters.logins import Login
     from homestow.client.adapters.throttle import Throttle
     from homestow.client.control.hub import Hub
     from homestow.client.control.web.page import WebPage
+    from homestow.client.ports.accounts import Announced
+    from homestow.client.ports.history import History
     from homestow.client.running.conflicts import Conflicts
 
 _log = logging.getLogger(__name__)
@@ -275,7 +279,6 @@ class Running:
         """
         from homestow.client.adapters.accounts_api import ApiAccounts
         from homestow.client.adapters.clock_system import SystemChance, SystemClock
-        from homestow.client.adapters.history_sqlite import SqliteHistory
         from homestow.client.adapters.job_file import FileJobs
         from homestow.client.adapters.job_notes import FileNotes
         from homestow.client.adapters.logins import Logins
@@ -291,10 +294,9 @@ class Running:
             self._states = plan.client / "jobs"
             self._notes = FileNotes(self._states)
             self._device = device_name()
-            self._logins = ApiAccounts(Logins(plan.client), self._device)
+            self._logins = ApiAccounts(Logins(plan.client), self._device, _discover)
             self._known = plan.known
-            which = "" if plan.name == places.SERVICE else f"-{plan.name}"
-            self._history = SqliteHistory(plan.client / f"history{which}.sqlite")
+            self._history = _history(plan.client, "" if plan.name == places.SERVICE else f"-{plan.name}")
             clock, chance = SystemClock(), SystemChance()
             self.service = Service(
                 lambda service: Surroundings(
@@ -482,6 +484,25 @@ class Running:
             filters=Filters(config.filters.includes or NOTHING.includes, config.filters.excludes),
         )  # fmt: skip
         return _bound(settings, login) if settings.is_netdrive else settings
+
+
+def _discover(seconds: float) -> "Sequence[Announced]":
+    from homestow.client.adapters.discovery import discover
+
+    return discover(seconds)
+
+
+def _history(client: Path, which: str) -> "History":
+    """The log of events; where it cannot be kept it is of this run alone, because no file depends on it."""
+    from homestow.client.adapters.history_sqlite import SqliteHistory
+
+    try:
+        return SqliteHistory(client / f"history{which}.sqlite")
+    except CloudError as error:
+        from homestow.client.adapters.history_memory import MemoryHistory
+
+        _log.warning("what happens is not kept: %s", with_reason(error))
+        return MemoryHistory()
 
 
 def _bound(settings: JobSettings, login: "Login") -> JobSettings:
