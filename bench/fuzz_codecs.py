@@ -1,4 +1,4 @@
-"""Fuzz the codecs of netdrive and PiCloud: `python -m bench.fuzz_codecs [--codec NAME] [--runs N] [--seed N]`.
+"""Fuzz the codecs of netdrive, PiCloud and the control link: `python -m bench.fuzz_codecs [--codec NAME] [--runs N] [--seed N]`.
 
 Each execution makes a stream of messages by grammar (odd values included), damages most of them, and reads the bytes twice, once as a
 whole and once in random cuts. It fails when anything but the declared errors comes out, when both readings differ, when a reader holds
@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from bench import fuzz_control
 from homestow.wire import netdrive, picloud
 from homestow.wire.netdrive import Answer, Answers, Dialect, Malformed, Request, Requests
 
@@ -330,6 +331,10 @@ CODECS: dict[str, Callable[[random.Random], Case]] = {
     "netdrive-requests": request_case,
     "netdrive-answers": answer_case,
     "picloud": frame_case,
+    "control-orders": lambda chance: finish(*fuzz_control.order(chance, text), chance),
+    "control-answers": lambda chance: finish(*fuzz_control.answer(chance, text), chance),
+    "control-news": lambda chance: finish(*fuzz_control.news(chance, text), chance),
+    "control-plain": lambda chance: finish(*fuzz_control.plain(chance, text), chance),
 }
 
 

@@ -58,7 +58,6 @@ class Row:
 SHARES = "waits for share links"
 DAV = "waits for WebDAV"
 WEB = "waits for the browser application"
-ZMQ = "waits for the sync service's control"
 FRONTS = "waits for WebDAV"
 
 ISYNC = "fronts/isync/test_accounts.py"
@@ -78,6 +77,7 @@ DRIVE, DRIVE_RIGHTS, DRIVE_BYTES = (
     f"fronts/netdrive/test_{name}.py" for name in ("documented_list", "rights", "framing")
 )
 LOCAL, BROWSER = (f"fronts/control_http/test_{name}.py" for name in ("safety", "browser"))
+PORTS, MESSAGES, WIKI = (f"fronts/control/test_{name}.py" for name in ("ports", "messages", "wiki"))
 SERVER, SYNC = "journeys/test_cli_server.py", "journeys/test_cli_sync.py"
 PEOPLE_HERE, FOUND = "contracts/test_client_accounts.py", "fronts/http/test_announcing.py"
 
@@ -272,9 +272,17 @@ ROWS: dict[int, Row] = {
     80: Row("methods without a login", ("fronts/ditto/test_calls.py::test_nothing_is_open_by_oversight",)),
     81: Row("details of errors"),
     82: Row("limits that differ by front", (f"{PI_TROUBLE}::test_the_quota",), waits=FRONTS),
-    83: Row("other users of the machine", (f"{SERVING}::test_the_owners_socket",), waits=ZMQ),
-    84: Row("pickled messages", waits=ZMQ),
-    85: Row("the library's own holes", waits=ZMQ),
+    83: Row("other users of the machine", (f"{SERVING}::test_the_owners_socket", f"{PORTS}::test_no_port_is_open_unless_asked_for",
+                                           f"{PORTS}::test_another_user_cannot_reach_the_sockets",
+                                           f"{PORTS}::test_another_user_gets_nothing_at_a_port",
+                                           f"{PORTS}::test_who_has_no_keys_gets_nothing",
+                                           f"{MESSAGES}::test_the_sockets_are_the_users_alone",
+                                           f"{WIKI}::test_json_on_a_port_is_undefined",
+                                           "unit/test_places.py::test_a_session_folder_that_is_open_to_others_is_not_used")),
+    84: Row("pickled messages", (f"{MESSAGES}::test_a_wrong_order_is_refused",)),
+    85: Row("the library's own holes", (f"{PORTS}::test_an_old_libzmq_is_refused", f"{PORTS}::test_half_open_peers",
+                                        f"{PORTS}::test_a_frame_too_long_ends_its_connection",
+                                        f"{MESSAGES}::test_too_much_is_not_taken")),
     86: Row("pages that talk to local ports", (f"{LOCAL}::test_S86_only_its_own_name_is_answered",
                                                 f"{LOCAL}::test_S86_other_origins_change_nothing",
                                                 f"{LOCAL}::test_S86_a_link_or_picture_elsewhere_steers_nothing",
@@ -282,8 +290,12 @@ ROWS: dict[int, Row] = {
                                                 f"{LOCAL}::test_S86_old_orders_want_name_and_password",
                                                 f"{LOCAL}::test_it_listens_on_loopback_only",
                                                 f"{BROWSER}::test_S86_a_page_of_another_origin_neither_reads_nor_steers",
-                                                f"{BROWSER}::test_S86_our_own_page_could")),
-    87: Row("malformed messages", waits=ZMQ),
+                                                f"{BROWSER}::test_S86_our_own_page_could", f"{PORTS}::test_a_web_page_cannot_order")),
+    87: Row("malformed messages", (f"{PORTS}::test_what_is_no_zeromq", f"{PORTS}::test_many_frames_have_no_answer",
+                                   f"{PORTS}::test_a_message_that_never_ends_is_cut_with_others",
+                                   f"{MESSAGES}::test_a_subscriber_that_never_reads",
+                                   "unit/test_wire_netdrive_fuzz.py::test_damaged_streams",
+                                   "unit/test_wire_pydio.py::test_any_bytes_are_read_as_something_or_nothing")),
     88: Row("addresses that open programs", (f"{CLIENT}::test_what_is_no_address_of_ours_is_refused",
                                              f"{PEOPLE_HERE}::test_S88_other_addresses_are_refused",
                                              f"{FOUND}::test_what_becomes_none")),

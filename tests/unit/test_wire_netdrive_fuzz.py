@@ -1,4 +1,4 @@
-"""The codecs of netdrive and PiCloud under damaged streams: the short run of `bench/fuzz_codecs.py`."""
+"""The codecs of netdrive, PiCloud and the control link under damaged streams: the short run of `bench/fuzz_codecs.py`."""
 
 import pytest
 from bench import fuzz_codecs

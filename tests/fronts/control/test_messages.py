@@ -48,7 +48,9 @@ def test_a_refusal_says_why(rig: Rig) -> None:
     "frames, code",
     [
         ([b"{"], "bad-request"),
+        ([b"{\x80\x04cos\nsystem\n(S'touch /tmp/x'\ntR."], "bad-request"),
         ([b"{}"], "bad-request"),
+        ([b'{"order":{"order":"pau\xffse"}}'], "bad-request"),
         ([b'{"order":{"order":"explode"}}'], "bad-request"),
         ([b'{"order":{"order":"pause","job":5}}'], "bad-request"),
         ([b'{"version":2,"order":{"order":"hello"}}'], "wrong-version"),

@@ -26,7 +26,7 @@ def decode_order(frame: bytes) -> AnyOrder | Refused:
         asked = _asked.decode(frame)
     except msgspec.ValidationError as error:
         return Refused(code="bad-request", message=f"This is no order of version {VERSION}: {error}.")
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Refused(code="bad-request", message="This is no JSON of an order.")
     if asked.version != VERSION:
         return Refused(
@@ -49,12 +49,15 @@ def decode_answer(frame: bytes, order: type[Order]) -> Any:
     Raises:
         ValueError: the frame is no answer to this order.
     """
-    answered = msgspec.json.decode(frame, type=Answered)
-    if answered.refused is not None:
-        return answered.refused
-    if not bytes(answered.gave):
-        raise ValueError("An answer without content.")
-    return msgspec.json.decode(answered.gave, type=GIVES[order])
+    try:
+        answered = msgspec.json.decode(frame, type=Answered)
+        if answered.refused is not None:
+            return answered.refused
+        if not bytes(answered.gave):
+            raise ValueError("An answer without content.")
+        return msgspec.json.decode(answered.gave, type=GIVES[order])
+    except RecursionError as error:
+        raise ValueError("An answer that is nested too deeply.") from error
 
 
 def encode_news(news: AnyNews) -> bytes:
@@ -71,7 +74,10 @@ def decode_news(frame: bytes) -> AnyNews:
     topic, space, body = frame.partition(b" ")
     if not space or not topic.startswith(TOPIC.encode()):
         raise ValueError("Not a publication of this version.")
-    news: AnyNews = _news.decode(body)
+    try:
+        news: AnyNews = _news.decode(body)
+    except RecursionError as error:
+        raise ValueError("A publication that is nested too deeply.") from error
     return news
 
 
