@@ -318,6 +318,18 @@ class TestLooking:
             assert sorted(seen) == sorted(world.tree.list_folder(path))
         assert next(path for path, _ in world.tree.list_tree(("d", "e"))) == ("d", "e")
 
+    def test_folders_may_be_skipped(self, world: World) -> None:
+        """`list_tree` shows the folders that are skipped, and does not go into them."""
+        for path in (("d",), ("d", "x"), ("d", "x", "e"), ("x",), ("y",)):
+            world.mkdir(path)
+
+        listed = dict(world.tree.list_tree((), lambda path, name: bool(path) and name == "x"))
+
+        assert sorted(listed) == [(), ("d",), ("x",), ("y",)]
+        seen = listed["d",]
+        assert not isinstance(seen, LocalTrouble)
+        assert [entry.name for entry in seen] == ["x"]
+
     def test_a_missing_subtree_is_trouble(self, world: World) -> None:
         """`list_tree` of what is not there says so (R17)."""
         [(path, seen)] = list(world.tree.list_tree(("none",)))

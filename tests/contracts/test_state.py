@@ -176,6 +176,17 @@ def test_answer_to_the_brake_is_kept(reopen: Open) -> None:
     assert not reopen().deletes_accepted()
 
 
+def test_patterns_are_remembered_for_one_life(reopen: Open) -> None:
+    """SC-129: which patterns the trees were made with; in another life they are made anew."""
+    state = reopen()
+    assert state.filters() == ""
+    state.put_filters("abc")
+    state = reopen()
+    assert state.filters() == "abc"
+    state.begin_life(Life("b" * 32, 3, 2), TreeChanges())
+    assert reopen().filters() == ""
+
+
 # --- the file ---------------------------------------------------------------------------------------------------------
 
 

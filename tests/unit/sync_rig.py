@@ -7,6 +7,7 @@ from homestow.client.adapters.disk_memory import DiskKind, SimDisk
 from homestow.client.adapters.remote_memory import MemoryRemote, MemoryServer
 from homestow.client.adapters.state_sqlite import SqliteState
 from homestow.client.adapters.tree_memory import SimTree
+from homestow.client.engine.filters import NOTHING, Filters
 from homestow.client.engine.rules import Direction
 from homestow.client.engine.sightings import PRIVATE_NAME
 from homestow.client.ports.localtree import LocalPath, SeenKind
@@ -32,10 +33,13 @@ class Computer:
         self.name, self.clock, self.direction = name, clock, direction
         self.disk = SimDisk(clock.now_ns, kind)
         self.disk.make_root()
+        self.server = server
         self.remote = around(MemoryRemote(server))
         self.state = SqliteState(":memory:")
         self.settle_s = 0.0
         self.accept = False
+        self.filters: Filters = NOTHING
+        self.part = ""
         self.deeds: list[Deed] = []
         self.start()
 
@@ -47,6 +51,7 @@ class Computer:
             self.tree, self.remote, self.state, self.clock, SeededChance(self.name), InlineWorkers(), device=self.name,
             direction=self.direction, settle_s=self.settle_s, accept_deletes=self.accept,
             fingerprints=getattr(self.remote, "fingerprints", None), told=self.deeds.append,
+            filters=self.filters, remote_folder=self.part, places=MemoryRemote(self.server) if self.part else None,
         )  # fmt: skip
 
     def restart(self) -> None:
