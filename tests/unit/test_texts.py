@@ -11,7 +11,7 @@ from typing import get_args
 
 import pytest
 
-from homestow.client import ports, running
+from homestow.client import control, ports, running
 from homestow.client.apps.texts import FAMILIES, LANGUAGES, Language, Texts, desktop_languages, language_of
 from homestow.client.apps.texts.catalogue import fields, load
 from homestow.values.errors import CloudError, all_errors
@@ -142,7 +142,7 @@ def test_families_are_whole() -> None:
 
 def test_each_trouble_has_its_sentence() -> None:
     """Every code of an error or problem has a text in both languages; nothing says what to do about a code that is none."""
-    for package in (ports, running):
+    for package in (ports, running, control):
         for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
             importlib.import_module(module.name)
     codes = {kind.code for kind in all_errors()} | {CloudError.code} | OF_THE_SERVICE

@@ -9,7 +9,8 @@ from typing import Any, Final
 import zmq
 
 from homestow.client.control.places import Place
-from homestow.values.errors import CloudError, ServerError, Unreachable, all_errors
+from homestow.client.control.service import ServiceAway
+from homestow.values.errors import CloudError, ServerError, all_errors
 from homestow.wire.control import (
     MAX_MESSAGE_BYTES,
     TOPIC,
@@ -64,7 +65,7 @@ class Link:
 
         Raises:
             CloudError: refused, by the class of the refusal's code, or `RefusedBy`.
-            Unreachable: no service answers; the message says what to do. The order may have been obeyed nevertheless.
+            ServiceAway: no service answers; the message says what to do. The order may have been obeyed nevertheless.
         """
         place = self._now()
         socket = self._socket(zmq.REQ, place)
@@ -73,7 +74,7 @@ class Link:
             socket.send(encode_order(order))
             frame = self._reply(socket, place, time.monotonic() + timeout_s)
         except zmq.ZMQError as error:
-            raise Unreachable(f"The link to the sync service broke ({error}). {WHAT_TO_DO}") from error
+            raise ServiceAway(f"The link to the sync service broke ({error}). {WHAT_TO_DO}") from error
         finally:
             socket.close()
         try:
@@ -102,7 +103,7 @@ class Link:
         """
         with self._lock:
             if self._closed:
-                raise Unreachable("The link is closed.")
+                raise ServiceAway("The link is closed.")
             hearing = _Hearing(self, tuple(f"{TOPIC}{topic}".encode() for topic in topics), heard, connected)
             self._stops.append(hearing.stop)
         hearing.start()
@@ -120,7 +121,7 @@ class Link:
     def _now(self) -> Place:
         place = self.place.again()
         if place is None or self._closed:
-            raise Unreachable(f"The sync service does not run. {WHAT_TO_DO}")
+            raise ServiceAway(f"The sync service does not run. {WHAT_TO_DO}")
         return place
 
     def _reply(self, socket: "zmq.Socket[bytes]", place: Place, give_up: float) -> bytes:
@@ -129,12 +130,12 @@ class Link:
             if socket.poll(int(1000 * max(0.0, min(_LOOK_S, left)))):
                 return socket.recv()
             if left <= 0:
-                raise Unreachable(
+                raise ServiceAway(
                     "The sync service did not answer in time. `homestow status` shows whether it still works."
                 )
             now = place.again()
             if now is None or now.pid != place.pid or now.begun_ns != place.begun_ns:
-                raise Unreachable(f"The sync service ended before it answered. {WHAT_TO_DO}")
+                raise ServiceAway(f"The sync service ended before it answered. {WHAT_TO_DO}")
 
     def _socket(self, kind: int, place: Place) -> "zmq.Socket[bytes]":
         """A socket that is not connected yet."""

@@ -3,10 +3,17 @@
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from homestow.values.errors import Unreachable
 from homestow.wire.control import AnyNews, AnyOrder, GeneralText, JobNow
 
 Listener = Callable[[AnyNews], None]
 """Hears a publication; called from any thread, returns at once and never raises."""
+
+
+class ServiceAway(Unreachable):
+    """The sync service of this computer does not answer; it is not a server that is away."""
+
+    code = "service-away"
 
 
 class SyncService(Protocol):

@@ -18,7 +18,8 @@ from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from shiboken6 import isValid
 
 from homestow.client.apps.qt.inbox import Batch, Inbox
-from homestow.values.errors import CloudError, Unreachable
+from homestow.client.control.service import ServiceAway
+from homestow.values.errors import CloudError
 from homestow.wire.control import (
     SLOW,
     About,
@@ -50,7 +51,7 @@ class Line(Protocol):
     """A connection with the service; `control.link.Link` is one."""
 
     def ask(self, order: AnyOrder, timeout_s: float = 60.0) -> Any:
-        """What the order gives. Raises `CloudError`; `Unreachable` when nobody answers."""
+        """What the order gives. Raises `CloudError`; `ServiceAway` when nobody answers."""
 
     def subscribe(
         self,
@@ -275,11 +276,11 @@ class Model(QObject):
             self._asking += 1
         try:
             if line is None:
-                raise Unreachable("The sync service is not running, so nothing was done. Start it and try again.")
+                raise ServiceAway("The sync service is not running, so nothing was done. Start it and try again.")
             gave = line.ask(order, timeout_s)
         except CloudError as error:
             refusal = Refused(code=error.code, message=str(error))
-            if isinstance(error, Unreachable):
+            if isinstance(error, ServiceAway):
                 self._poked.set()
             self._inbox.call(lambda: self._hand(owner, failed or self.refused.emit, refusal))
             return
@@ -366,7 +367,7 @@ class Model(QObject):
     def _too_long(self) -> None:
         self._launched(
             Refused(
-                code="unreachable",
+                code="service-away",
                 message="The sync service was started but does not answer. Run `homestow sync` in a terminal to see why.",
             )
         )
