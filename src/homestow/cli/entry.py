@@ -20,8 +20,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     # The hot command is read without click, which alone would cost as much as the rest of a start.
     args = list(sys.argv[1:] if argv is None else argv)
     if argv is None:
+        from homestow.cli.memory import begin_again, forget_how, gives_memory_back
         from homestow.cli.passwords import hide_password_argument
 
+        if gives_memory_back(args, os.environ):
+            begin_again()
+        forget_how()
         hide_password_argument(sys.argv)
     if "HOMESTOW_FAULTS" in os.environ or "HOMESTOW_FAULTS_NOTE" in os.environ:
         return guarded(lambda: _with_faults(args))
