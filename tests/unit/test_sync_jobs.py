@@ -258,6 +258,16 @@ def test_problems_are_told_once_each(begin: Begin) -> None:
     eventually(lambda: logged(world, "problem") == [("problem", "unreadable")], "the log")
 
 
+def test_files_that_are_still_being_written_are_not_in_step(begin: Begin) -> None:
+    """They are no problem either: the job is at work until they were quiet and went over."""
+    world, service = begin()
+    job = world.running("docs")
+    job.passes.put(outcome(Ending.ITEMS_LEFT))
+    rests(service, "syncing")
+    job.passes.put(outcome())
+    rests(service, "synced")
+
+
 def test_when_the_computer_slept_everything_is_looked_at_anew(begin: Begin) -> None:
     """The wall clock gained on the other: connections are dead, so the job is opened again; a small step is none."""
     world, service = begin()

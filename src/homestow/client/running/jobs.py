@@ -447,7 +447,8 @@ class Task:
             case Ending.IN_STEP:
                 self._rest("synced")
             case Ending.ITEMS_LEFT:
-                self._rest("left" if left else "synced")
+                # Nothing is left but files that were written a moment ago, which wait until they are quiet (R19).
+                self._rest("left" if left else "syncing")
             case Ending.BRAKE:
                 self._rest("asking", "brake", asks(outcome.brake))
             case Ending.TROUBLE:
