@@ -12,6 +12,7 @@ from PySide6.QtGui import (
     QImage,
     QPainter,
     QPaintEvent,
+    QResizeEvent,
     QTextCharFormat,
     QTextCursor,
     QTextFormat,
@@ -95,22 +96,32 @@ class TextView(QPlainTextEdit):
         self._cells: Sequence[Cell] = ()
         self._others: Sequence[Cell] = ()
         theme.notifier().changed.connect(self._mark)
+        self.verticalScrollBar().valueChanged.connect(self._mark)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Of Qt."""
+        super().resizeEvent(event)
+        self._mark()
 
     def show_lines(self, cells: Sequence[Cell], others: Sequence[Cell]) -> None:
         """Show the lines of one side; `others` are those of the other one, row by row."""
         self._cells, self._others = cells, others
         self.setPlainText("\n".join(_MARKS[cell.mark] + cell.text for cell in cells))
-        self._mark()
         first = next((row for row, cell in enumerate(cells) if cell.mark != "same"), 0)
         cursor = QTextCursor(self.document().findBlockByNumber(max(0, first - 2)))
         self.setTextCursor(cursor)
         self.verticalScrollBar().setValue(max(0, first - 2))
+        self._mark()
 
     def _mark(self) -> None:
         look = theme.current()
         grounds = {"changed": look.warn_soft, "only": look.good_soft, "gap": look.idle_soft}
         marks = []
-        for row, cell in enumerate(self._cells):
+        # Only what is seen: thousands of marks at once would hold the window up.
+        first = self.firstVisibleBlock().blockNumber()
+        lines = self.viewport().height() // max(1, self.fontMetrics().lineSpacing()) + 2
+        for row in range(first, min(first + lines, len(self._cells))):
+            cell = self._cells[row]
             if cell.mark == "same":
                 continue
             block = self.document().findBlockByNumber(row)
