@@ -25,6 +25,7 @@ from homestow.wire.control import Quit
 _TRAY_MS: Final = 300
 """The tray icon comes a moment after the window, so that it does not hold it up."""
 
+_TURN_S: Final = 0.001
 _QUIT_S: Final = 20.0
 
 
@@ -63,6 +64,8 @@ class App:
         environment: Mapping[str, str],
     ) -> None:
         self._qt, self._wishes, self._environment = qt, wishes, environment
+        # Painting lets go of the interpreter's lock hundreds of times; each time a busy thread of the link may keep it so long.
+        sys.setswitchinterval(_TURN_S)
         theme.begin(qt, _look(wishes))
         self.model = Model(connect, launch)
         self._texts = Texts(self._language())

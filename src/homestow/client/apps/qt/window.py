@@ -21,6 +21,7 @@ What pages and dialogs are, so that they can be written apart:
 - Each control has an `accessibleName` (its text counts), each action a place in the tab order or a shortcut.
 """
 
+import sys
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
@@ -54,6 +55,9 @@ _PAGES: Final[tuple[tuple[str, str, str], ...]] = (
     ("settings", "settings", "SettingsPage"),
 )
 """Name and module of each page, its pictogram, its class."""
+
+_AHEAD_MS: Final = 700
+"""Between two modules of pages that are loaded before they are wanted, while nothing else is to be done."""
 
 _SHOWN_MS: Final = 12_000
 """So long a message stays at the foot of the window."""
@@ -98,6 +102,9 @@ class MainWindow(QWidget):
         self._stack.addWidget(self._away)
         right.addWidget(self._stack, 1)
         self._foot = _Foot(texts)
+        self._ahead = QTimer(self)
+        self._ahead.setInterval(_AHEAD_MS)
+        self._ahead.timeout.connect(self._load_ahead)
         right.addWidget(self._foot)
         row.addLayout(right, 1)
         self._add_shortcuts()
@@ -118,7 +125,7 @@ class MainWindow(QWidget):
         page = self._pages.get(name)
         if page is None:
             _, _, kind = next(entry for entry in _PAGES if entry[0] == name)
-            page = getattr(import_module(f"homestow.client.apps.qt.{name}"), kind)(self._model, self._texts)
+            page = getattr(import_module(f"{__package__}.{name}"), kind)(self._model, self._texts)
             wanted = getattr(page, "wanted", None)
             if wanted is not None:
                 wanted.connect(self.go)
@@ -127,6 +134,7 @@ class MainWindow(QWidget):
                 quit_wanted.connect(lambda: self.quit_wanted.emit(True))
             self._pages[name] = page
             self._stack.addWidget(page)
+            self._ahead.start()
         self._stack.setCurrentWidget(page)
         show_job: Callable[[str], Any] | None = getattr(page, "show_job", None)
         if job_id is not None and show_job is not None:
@@ -134,6 +142,15 @@ class MainWindow(QWidget):
         arrived: Callable[[], Any] | None = getattr(page, "arrived", None)
         if arrived is not None:
             arrived()
+
+    def _load_ahead(self) -> None:
+        """Load the module of one more page, so that going there the first time does not stutter."""
+        for name, _, _ in _PAGES:
+            module = f"{__package__}.{name}"
+            if module not in sys.modules:
+                import_module(module)
+                return
+        self._ahead.stop()
 
     def find_page(self, name: str) -> QWidget | None:
         """A page that was made already."""
