@@ -275,6 +275,7 @@ ROWS: dict[int, Row] = {
     83: Row("other users of the machine", (f"{SERVING}::test_the_owners_socket", f"{PORTS}::test_no_port_is_open_unless_asked_for",
                                            f"{PORTS}::test_another_user_cannot_reach_the_sockets",
                                            f"{PORTS}::test_another_user_gets_nothing_at_a_port",
+                                           f"{PORTS}::test_another_user_hears_nothing_at_a_port",
                                            f"{PORTS}::test_who_has_no_keys_gets_nothing",
                                            f"{MESSAGES}::test_the_sockets_are_the_users_alone",
                                            f"{WIKI}::test_json_on_a_port_is_undefined",

@@ -278,10 +278,28 @@ def test_another_user_gets_nothing_at_a_port(plain: Rig) -> None:
         except (OSError, EOFError):
             return "cut"
 
-    for _ in range(5):
+    for _ in range(30):
         assert as_nobody(pause) == "cut"
     assert not any(job.paused for job in plain.twin.jobs())
     assert plain.say("PAUSE") == "PAUSED"
+
+
+def test_another_user_hears_nothing_at_a_port(plain: Rig) -> None:
+    """Not even the state that is repeated to each subscriber: it is cut before it is let in (S83)."""
+
+    def hear() -> str:
+        try:
+            peer = Bytes(plain.plain.pub, "SUB")
+            peer.send(b"\x00\x01\x01")
+            heard = peer.read(14)
+            peer.close()
+        except (OSError, EOFError):
+            return "nothing"
+        return heard[2:].decode()
+
+    for _ in range(30):
+        assert as_nobody(hear) == "nothing"
+    assert hear() == "status PAUSE"
 
 
 def test_another_user_cannot_reach_the_sockets(rig: Rig, tmp_path: Path) -> None:

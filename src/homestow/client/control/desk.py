@@ -49,20 +49,23 @@ def open_letter(frames: list[bytes]) -> tuple[Envelope, bytes | None]:
     return Envelope(tuple(frames[:cut])), body[0] if len(body) == 1 else None
 
 
-def receive(socket: Socket, most: int = MAX_FRAMES) -> list[bytes] | None:
-    """One message; [] one of too many frames, None: there is none."""
+def receive(socket: Socket, refuses: Callable[[int], bool] | None = None) -> list[bytes] | None:
+    """One message; [] one of too many frames or of a connection that is refused, None: there is none."""
     frames: list[bytes] = []
     count = 0
     try:
         while True:
-            frame = socket.recv(zmq.NOBLOCK)
+            frame = socket.recv(zmq.NOBLOCK, copy=False)
             count += 1
-            if count <= most:
-                frames.append(frame)
-            if not socket.getsockopt(zmq.RCVMORE):
-                return frames if count <= most else []
+            if count <= MAX_FRAMES:
+                frames.append(frame.bytes)
+            if not frame.more:
+                break
     except zmq.Again:
         return None
+    if count > MAX_FRAMES or (refuses is not None and refuses(int(frame.get(zmq.SRCFD)))):
+        return []
+    return frames
 
 
 def reply(socket: Socket, envelope: Envelope, frame: bytes) -> None:
@@ -168,9 +171,14 @@ def obey(service: SyncService, order: AnyOrder) -> bytes:
 
 
 class PlainDesk:
-    """Plain orders, or the watch, on a port; belongs to the loop's thread. All of them are quick."""
+    """Plain orders, or the watch, on a port; belongs to the loop's thread. All of them are quick.
 
-    def __init__(self, loop: Loop, socket: Socket, plain: Plain) -> None:
+    Args:
+        refuses: whether a connection, by its number, was cut.
+    """
+
+    def __init__(self, loop: Loop, socket: Socket, plain: Plain, refuses: Callable[[int], bool]) -> None:
+        self._refuses = refuses
         self._loop = loop
         self._socket = socket
         self._plain = plain
@@ -182,7 +190,7 @@ class PlainDesk:
 
     def _look(self) -> None:
         for _ in range(BATCH):
-            frames = receive(self._socket)
+            frames = receive(self._socket, self._refuses)
             if frames is None:
                 return
             if not frames:

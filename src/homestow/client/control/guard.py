@@ -26,16 +26,21 @@ MOST: Final = 64
 
 
 class Guard:
-    """Watches the connections of one socket; belongs to the loop's thread."""
+    """Watches the connections of one socket, from before it is bound; belongs to the loop's thread.
 
-    def __init__(self, loop: Loop, socket: Socket, port: int) -> None:
+    Attributes:
+        port: where it is bound; 0: not yet.
+    """
+
+    def __init__(self, loop: Loop, socket: Socket) -> None:
         self._loop = loop
         self._socket = socket
-        self._port = port
+        self.port = 0
         self._open: set[int] = set()
         self._full = False
+        self._cut: set[int] = set()
         self._monitor: Socket = socket.get_monitor_socket(zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED)
-        loop.watch(self._monitor, self._look)
+        loop.watch(self._monitor, self.look)
 
     def end(self) -> None:
         """Watch no more; before the socket is closed."""
@@ -43,7 +48,13 @@ class Guard:
         self._socket.disable_monitor()
         self._monitor.close(linger=0)
 
-    def _look(self) -> None:
+    def refuses(self, number: int) -> bool:
+        """Whether the connection of this number was cut: what came over it before does not count."""
+        self.look()
+        return number in self._cut
+
+    def look(self) -> None:
+        """Judge the connections that are new."""
         while self._monitor.poll(0):
             event = recv_monitor_message(self._monitor)
             number = int(event["value"])
@@ -51,6 +62,7 @@ class Guard:
                 self._open.discard(number)
                 continue
             self._open.add(number)
+            self._cut.discard(number)
             self._judge(number)
 
     def _judge(self, number: int) -> None:
@@ -60,17 +72,18 @@ class Guard:
         except OSError:
             return
         with copy, suppress(OSError):
-            if copy.family != sockets.AF_INET or copy.getsockname() != (LOOPBACK, self._port):
+            if copy.family != sockets.AF_INET or copy.getsockname() != (LOOPBACK, self.port):
                 return
             owner = owner_of(copy.getpeername(), copy.getsockname())
             if owner is not None and owner not in (0, os.getuid()):
-                _log.warning("a connection of user %d to port %d is refused", owner, self._port)
+                _log.warning("a connection of user %d to port %d is refused", owner, self.port)
             elif len(self._open) <= MOST:
                 self._full = False
                 return
             elif not self._full:
                 self._full = True
-                _log.warning("port %d has %d connections; no more are let in", self._port, MOST)
+                _log.warning("port %d has %d connections; no more are let in", self.port, MOST)
+            self._cut.add(number)
             copy.shutdown(sockets.SHUT_RDWR)
 
 

@@ -71,9 +71,10 @@ class Hub:
         self._hush: Callable[[], None] = _nothing
         self._ended = False
         self._out: Outlet | None = None
-        self._gate = Gate(self._context)
+        self._gate = Gate(self._context, self._judge)
         self._link: _PlainLink | None = None
         self._ends: list[Callable[[], None]] = []
+        self._guards: list[Guard] = []
 
     def open(self) -> Place:
         """Begin to answer and to publish; gives where. A hub that cannot is closed."""
@@ -157,9 +158,16 @@ class Hub:
 
     def _bind_guarded(self, socket: Socket) -> str:
         self._gate.keyed(socket)
-        port = bind_port(socket, 0)
-        self._ends.append(Guard(self._loop, socket, port).end)
-        return f"tcp://127.0.0.1:{port}"
+        guard = Guard(self._loop, socket)
+        self._guards.append(guard)
+        self._ends.append(guard.end)
+        guard.port = bind_port(socket, 0)
+        return f"tcp://127.0.0.1:{guard.port}"
+
+    def _judge(self) -> None:
+        """Cut the connections that may not be."""
+        for guard in (*self._guards, *(self._link.guards if self._link is not None else ())):
+            guard.look()
 
     def _open_plain(self, port: int) -> Ports:
         self._close_plain()
@@ -236,6 +244,7 @@ class _PlainLink:
         self._ends: list[Callable[[], None]] = []
         self.ping_at = 0.0
         self.out: Outlet
+        self.guards: list[Guard] = []
 
     def open(self, port: int, obey: Callable[[bytes], tuple[bytes, Callable[[], None]]]) -> Ports:
         """Bind the publications first, then the orders, then the watch: who is answered hears already."""
@@ -245,13 +254,13 @@ class _PlainLink:
             self.out = Outlet(self._loop, news, self._teller)
             self._ends.append(self.out.end)
             orders, command = self._bound(zmq.ROUTER, port and port + 1)
-            self._ends.append(PlainDesk(self._loop, orders, obey).end)
+            self._ends.append(PlainDesk(self._loop, orders, obey, command.refuses).end)
             watching, watch = self._bound(zmq.ROUTER, port and port + 2)
-            self._ends.append(PlainDesk(self._loop, watching, self._watched).end)
+            self._ends.append(PlainDesk(self._loop, watching, self._watched, watch.refuses).end)
         except BaseException:
             self.close()
             raise
-        return Ports(pub, command, watch)
+        return Ports(pub.port, command.port, watch.port)
 
     def close(self) -> None:
         """Close the ports."""
@@ -273,16 +282,18 @@ class _PlainLink:
             self.ping_at = now + PING_S
             self.out.send([pydio.encode(pydio.Ping())])
 
-    def _bound(self, kind: int, port: int) -> tuple[Socket, int]:
+    def _bound(self, kind: int, port: int) -> tuple[Socket, Guard]:
         longest, waiting = (
             (_LONGEST_TOPIC, _WAITING_LINES) if kind == zmq.XPUB else (pydio.MAX_ORDER_BYTES, _WAITING_ORDERS)
         )
         socket = make(self._context, kind, longest=longest, waiting=waiting)
         self._sockets.append(socket)
         self._gate.plain(socket)
-        port = bind_port(socket, port)
-        self._ends.append(Guard(self._loop, socket, port).end)
-        return socket, port
+        guard = Guard(self._loop, socket)
+        self.guards.append(guard)
+        self._ends.append(guard.end)
+        guard.port = bind_port(socket, port)
+        return socket, guard
 
     def _watched(self, _: bytes) -> tuple[bytes, Callable[[], None]]:
         return pydio.state_reply(running=plain.runs(self._service.jobs())), _nothing

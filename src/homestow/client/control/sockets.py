@@ -2,6 +2,7 @@
 
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -87,9 +88,13 @@ class Gate:
     Sockets behind `keyed` let in by CURVE only who has the keys that lie in the place. Those behind `plain` let in everybody who
     speaks ZMTP 3: with a gate, libzmq refuses the versions before it, whose first bytes an HTTP request may happen to be, so that a
     web page cannot say an order (S86).
+
+    Args:
+        before: called before anybody is let in: connections that were refused are cut by then, and what they sent meanwhile is lost.
     """
 
-    def __init__(self, made_in: "zmq.Context[Socket]") -> None:
+    def __init__(self, made_in: "zmq.Context[Socket]", before: Callable[[], None]) -> None:
+        self._before = before
         server_public, self._server_secret = zmq.curve_keypair()
         self._public, secret = zmq.curve_keypair()
         self.keys = Keys(server_public.decode(), self._public.decode(), secret.decode())
@@ -111,6 +116,7 @@ class Gate:
         """Answer what libzmq asks of a peer (RFC 27)."""
         while self.socket.poll(0):
             version, request, domain, _address, _identity, *proof = self.socket.recv_multipart()
+            self._before()
             known = proof == ([b"NULL"] if domain == _PLAIN else [b"CURVE", z85.decode(self._public)])
             verdict = [b"200", b"OK"] if known else [b"400", b"No access"]
             self.socket.send_multipart([version, request, *verdict, b"", b""])
