@@ -361,3 +361,19 @@ def test_after_a_scan_the_trees_show_the_disk(ops: list[tuple[str, str, str]]) -
         assert mine.inode == seen.stamp.inode
         assert mine.folder or mine.stamp == seen.stamp
     assert disk.scan().updates == {}
+
+
+def test_what_was_listed_in_a_folder_that_went_is_not_taken_for_there() -> None:
+    """The folder goes between its own listing and that of the one above: a file that had just come into it stays known where
+    it was, and is missed there by the next look; nothing is left in a folder that is no more."""
+    case = Case({"D": None, "f": "1"})
+    trees, folder = case.trees, case.item("D", here=True)
+    disk = Disk(trees)
+    disk.move("f", "D/f")
+    scan = Scan(trees, PLAIN_DISK, [(TOP, ()), (folder, ("D",))])
+    listing = [seen for where, seen in disk.entries.items() if where[:-1] == ("D",)]
+    while (upcoming := scan.next()) is not None:
+        scan.take(*upcoming, listing if upcoming[1] else [])
+    scan.apply(scan.finish())
+    assert not trees.is_here(folder)
+    assert all(mine is None or mine.parent == TOP for mine in trees.local.values())

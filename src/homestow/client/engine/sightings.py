@@ -315,12 +315,47 @@ class Scan:
         for item in sorted((*gone, *displaced), key=abs):
             if item not in self._placed:
                 self._result.updates[item] = None
+        self._let_strays_go()
         updates = self._result.updates
         for folder, held in self._unread.items():
             # A path that a hint named may be no more: the folder was listed elsewhere, or the one above shows it gone.
             if folder not in self._taken and (folder not in updates or updates[folder] is not None):
                 self._result.held_in.append((folder, held))
         return self._result
+
+    def _let_strays_go(self) -> None:
+        """What was listed in a folder that was gone when the one above was listed is nowhere that we know of.
+
+        It stays where it was known, so that the next look misses it there; at a look at everything what is in no folder goes.
+        """
+        trees, updates = self._trees, self._result.updates
+        standing = {trees.top: True}
+        for item, mine in list(updates.items()):
+            if mine is not None and not self._stands(mine.parent, standing):
+                known = trees.here(item)
+                if known is not None and not self._stands(known.parent, standing):
+                    updates[item] = None
+                else:
+                    del updates[item]
+                standing = {trees.top: True}
+        if self._deep:
+            for item, was in trees.local.items():
+                if was is not None and item not in updates and not self._stands(was.parent, standing):
+                    updates[item] = None
+
+    def _stands(self, folder: int, standing: dict[int, bool]) -> bool:
+        """Whether the folder is there, with all above it, as far as was found; `standing` has what is known of that."""
+        trail: list[int] = []
+        while folder not in standing:
+            mine = self._result.updates[folder] if folder in self._result.updates else self._trees.here(folder)
+            trail.append(folder)
+            standing[folder] = False
+            if mine is None:
+                break
+            folder = mine.parent
+        for each in trail:
+            standing[each] = standing[folder]
+        return standing[folder]
 
     def _gone(self) -> list[int]:
         """What was missed and not found again, with all below; what could not be read is not missed."""
