@@ -179,7 +179,6 @@ def test_of_two_jobs_with_one_folder_the_second_cannot_run() -> None:
         with pytest.raises(BadRequest):
             service.do(control.Enable(job="c", active=True))
         service.do(control.RemoveJob(job="a"))
-        service.do(control.ReloadFile())
         world.running("b")
     finally:
         service.close()
