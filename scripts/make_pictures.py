@@ -32,6 +32,7 @@ IN_CHINESE = ("folders", "conflicts-picture")
 SCREENS = {
     "folders": "Folders",
     "asking": "Folders that need an answer, or wait",
+    "away": "The service is away",
     "activity": "Activity",
     "problems": "Problems",
     "conflicts-picture": "A conflict of two pictures",
@@ -40,6 +41,7 @@ SCREENS = {
     "editor": "The settings of one folder",
     "share": "A link that was made",
     "wizard-server": "The wizard: which server",
+    "wizard-unencrypted": "The wizard: a server whose way is not encrypted",
     "wizard-login": "The wizard: who",
     "wizard-workspace": "The wizard: what of the server",
     "wizard-folder": "The wizard: where on this computer",
@@ -220,11 +222,17 @@ def draw(look: str, language: str, wanted: list[str]) -> None:
     from tests.journeys.window_rig import DirectLine, Rig
 
     from homestow.client.apps.qt.app import Wishes
+    from homestow.client.control.service import ServiceAway
 
     with tempfile.TemporaryDirectory() as place:
         os.environ["HOME"] = "/home/anna"
         twin = family(Path(place))
-        rig = Rig(lambda: DirectLine(twin), None, Wishes(look=look, language=language, tray=False))  # type: ignore[arg-type]
+        there = [DirectLine(twin)]
+        rig = Rig(
+            lambda: there[0] if there else None,
+            lambda: None,
+            Wishes(look=look, language=language, tray=False),  # type: ignore[arg-type]
+        )
         rig.window.resize(1060, 720)
 
         def take(name: str, widget: QWidget | None = None, make: Callable[[], Any] | None = None) -> None:
@@ -238,6 +246,19 @@ def draw(look: str, language: str, wanted: list[str]) -> None:
         of_pages(rig, twin, take)
         if language == "en":
             of_dialogs(rig, twin, take)
+
+        def nobody(_: object) -> None:
+            raise ServiceAway("The sync service does not run.")
+
+        def away() -> None:
+            window: Any = rig.window
+            window.go("folders")
+            twin.before = nobody
+            there.clear()
+            twin.end()
+            rig.until(lambda: not rig.model.connected, "the end")
+
+        take("away", make=away)
         rig.app.close()
 
 
@@ -293,6 +314,8 @@ def of_dialogs(rig: Any, twin: Any, take: Callable[..., None]) -> None:
     steps: Any = wizard.steps
     rig.until(steps[0].found.count, "the server")
     take("wizard-server", wizard)
+    steps[0].address.setText("http://192.168.1.20:5000")
+    take("wizard-unencrypted", wizard)
     steps[0].address.setText("https://home.example.org")
     wizard.next.click()
     rig.until(lambda: wizard.step is steps[1], "the login")
