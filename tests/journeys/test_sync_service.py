@@ -53,11 +53,12 @@ def job(server: Serving, folder: Path, **more: Any) -> dict[str, Any]:
 
 
 class Syncing:
-    """A `homestow sync` that runs, and a link to it."""
+    """A `homestow sync` that runs, and a link to it; `faults` says where it dies, see `cli.faults`."""
 
-    def __init__(self, home: Home, *words: object) -> None:
+    def __init__(self, home: Home, *words: object, faults: str = "") -> None:
         self.home = home
-        self.process = home.popen("sync", *words, env={"HOMESTOW_PASSWORD": ""})
+        env = {"HOMESTOW_PASSWORD": ""} | ({"HOMESTOW_FAULTS": faults} if faults else {})
+        self.process = home.popen("sync", *words, env=env)
         self.link = Link(self._place())
 
     def _place(self) -> places.Place:
