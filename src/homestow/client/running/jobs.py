@@ -6,31 +6,25 @@ no trees. So an order is obeyed by ending what runs, and the thread goes on from
 
 import logging
 import threading
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
-from homestow.client.engine.steps import Brake as Asked
-from homestow.client.engine.steps import Held
 from homestow.client.running.daemon import ERRAND_S, Job
-from homestow.client.running.daily import last_at_ns, next_at_ns
+from homestow.client.running.daily import last_at_ns
 from homestow.client.running.errands import Errands
-from homestow.client.running.joblog import JobLog
 from homestow.client.running.outcome import Counts, Ending, Outcome, counts_as_left
-from homestow.client.running.progress import Doing, Progress, Snapshot
 from homestow.client.running.settling import Keep, NotReady
+from homestow.client.running.situation import Situation
 from homestow.client.running.standing import (
-    AT_WORK,
     LOGIN,
     Hooks,
     Opened,
-    Standing,
     Surroundings,
     TellingProgress,
     asks,
     passes,
 )
 from homestow.values.errors import BadRequest, BadSettings, CloudError
-from homestow.wire.control import Brake, Conflict, JobConfig, StateText
+from homestow.wire.control import Conflict, JobConfig
 
 if TYPE_CHECKING:
     from homestow.client.running.conflicts import Conflicts
@@ -45,35 +39,7 @@ SLOW_S: Final = 300.0
 """A failed job is tried again so rarely: somebody may have put it right at the server."""
 
 
-@dataclass(slots=True)
-class _Wanted:
-    """What orders and time want of the thread; read and written under the lock."""
-
-    ended: bool = False
-    held: bool = False
-    """A login is on its way."""
-    paused: bool = False
-    run: bool = False
-    """A scheduled job shall run."""
-    anew: bool = False
-    """What runs shall be closed and opened again."""
-    accept_deletes: bool = False
-    not_before: float | None = None
-    """Monotonic seconds before which it is not opened."""
-
-
-@dataclass(slots=True)
-class _Told:
-    """What was told of the job last; read and written under the lock."""
-
-    rest: tuple[StateText, str, str] | None = ("starting", "", "")
-    """How it rests: state, code, why; None while it is at work."""
-    brake: Asked | None = None
-    problems: tuple[Held, ...] = ()
-    synced_at_ns: int | None = None
-
-
-class Task:
+class Task(Situation):
     """One job of the service; all methods may be called from any thread.
 
     Args:
@@ -81,36 +47,13 @@ class Task:
     """
 
     def __init__(self, config: JobConfig, around: Surroundings, *, fault: str = "") -> None:
-        self.config, self.fault = config, fault
-        self._around = around
+        super().__init__(config, around, fault)
         self._ready: Opened | None = None
-        self._log = JobLog(config.id, around.clock, around.record)
-        self._changed = threading.Condition(threading.RLock())
-        self._wanted = _Wanted(paused=around.notes.read(config.directory).paused)
-        self._told = _Told()
         self._job: Job | None = None
         self._conflicts: Conflicts | None = None
         self._errands: Errands[Conflicts, tuple[Conflict, ...]] = Errands()
-        self.conflicts: tuple[Conflict, ...] = ()
-        """Those that wait for a choice, as the last pass left them."""
         self._troubles = 0
-        self._progress = Progress(around.clock)
         self._thread: threading.Thread | None = None
-
-    @property
-    def id(self) -> str:
-        """The job's id."""
-        return self.config.id
-
-    @property
-    def holds_folder(self) -> bool:
-        """Whether no other job may have its folder."""
-        return self.config.active and not self.fault
-
-    @property
-    def continuous(self) -> bool:
-        """Whether it follows both sides all the time."""
-        return self.config.frequency == "auto"
 
     def prepare(self) -> None:
         """Open the job for its first run in the thread that calls, so that it hears what is in the way; before `begin`.
@@ -273,15 +216,6 @@ class Task:
                 self._wanted.run = True
                 self._changed.notify_all()
 
-    def _note(self, *, paused: bool | None = None, ran_ns: int | None = None) -> None:
-        notes, folder = self._around.notes, self.config.directory
-        note = notes.read(folder)
-        if paused is not None:
-            note = note._replace(paused=paused)
-        if ran_ns is not None:
-            note = note._replace(ran_ns=ran_ns)
-        notes.write(folder, note)
-
     def _retry(self) -> None:
         self._wanted.not_before, self._troubles = None, 0
         if self._job is not None and self._told.rest is not None and self._told.rest[0] in ("waiting", "failed"):
@@ -293,55 +227,6 @@ class Task:
         if self._job is not None:
             self._job.stop()
         self._changed.notify_all()
-
-    # --- how it is ----------------------------------------------------------------------------------------------------
-
-    def standing(self) -> Standing:
-        """How the job is now."""
-        with self._changed:
-            told, asked = self._told, self._told.brake
-            state = self._state()
-            _, code, why = told.rest if told.rest is not None and state == told.rest[0] else (state, "", "")
-            side: Literal["here", "there"] = "here" if asked is not None and asked.side == "here" else "there"
-            return Standing(
-                state, code, why, self._wanted.paused,
-                Brake(side=side, files=asked.files, of=asked.of) if asked is not None and state == "asking" else None,
-                told.problems, told.synced_at_ns, self._next_at_ns(),
-            )  # fmt: skip
-
-    def progress(self) -> Snapshot:
-        """How far it is."""
-        return self._progress.snapshot()
-
-    def _state(self) -> StateText:
-        if self.fault:
-            return "failed"
-        if not self.config.active:
-            return "off"
-        if self._told.rest is None:
-            return AT_WORK.get(self._progress.snapshot().doing, "syncing")
-        return "paused" if self._wanted.paused else self._told.rest[0]
-
-    def _next_at_ns(self) -> int | None:
-        if self.config.frequency != "time" or not self.config.active or self.fault:
-            return None
-        return next_at_ns(self._around.clock.now_ns(), self.config.start_time.h, self.config.start_time.m)
-
-    def _at_work(self, doing: Doing) -> None:
-        if doing not in AT_WORK:
-            return  # how it rests is told by the outcome of the pass
-        with self._changed:
-            self._told.rest = None
-        self._around.changed(self.id)
-
-    def _rest(self, state: StateText, code: str = "", why: str = "") -> None:
-        """It is at rest; a state that people should know of goes into the log."""
-        with self._changed:
-            if self._told.rest == (state, code, why):
-                return
-            self._told.rest = (state, code, why)
-            self._log.rests(state, code, why)
-        self._around.changed(self.id)
 
     # --- the thread ---------------------------------------------------------------------------------------------------
 
