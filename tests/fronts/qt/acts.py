@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, TypeVar, cast
 
 from PySide6.QtCore import Qt, QTimer
-from PySide6.QtGui import QColor
+from PySide6.QtGui import QColor, QKeySequence
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QWidget
 from tests.control_twin import BRAKE, TwinService
@@ -102,6 +102,11 @@ def keyboard_and_names() -> dict[str, object]:
         for widget in cast("list[QWidget]", window.findChildren(QWidget)):
             if widget.isVisible() and widget.focusPolicy() & Qt.FocusPolicy.TabFocus and not widget.objectName():
                 assert widget.accessibleName(), f"{name}: {type(widget).__name__} has no name"
+        buttons = [
+            each for each in cast("list[QAbstractButton]", window.findChildren(QAbstractButton)) if each.isVisible()
+        ]
+        letters = [QKeySequence.mnemonic(each.text()).toString() for each in buttons]
+        assert not [each for each in letters if each and letters.count(each) > 1], (name, letters)
     window.go("folders")
     card = rig.card("Photos")
     for button in cast("list[QAbstractButton]", card.findChildren(QAbstractButton)):
@@ -324,7 +329,7 @@ def tray_and_balloons() -> dict[str, object]:
     assert entries[1].startswith("Documents – ")
     assert len(entries) == 9
     twin.given.clear()
-    {action.text(): action for action in tray.menu.actions()}["Pause &all"].trigger()
+    {action.text(): action for action in tray.menu.actions()}["Pause a&ll"].trigger()
     gave(rig, twin, Pause())
     {action.text(): action for action in tray.menu.actions()}["Quit and stop syncing …"].trigger()
     assert quits == [True]
