@@ -244,12 +244,15 @@ def service_killed_and_back() -> None:
         (folder / "between.txt").write_text("made between the two")
         rig.until(lambda: not window._banner.isHidden(), "the banner")
         rig.press("Start", window._banner)
-        rig.until(lambda: rig.model.connected, "the service again")
-        rig.until(lambda: on_server(home, "between.txt") == "made between the two", "the file on the server")
-        in_step(rig)
-        pid = rig.model.about.pid
-        rig.end()
-        os.kill(pid, signal.SIGTERM)
+        try:
+            rig.until(lambda: rig.model.connected, "the service again")
+            rig.until(lambda: on_server(home, "between.txt") == "made between the two", "the file on the server")
+            in_step(rig)
+            rig.end()
+        finally:
+            again = places.holder(places.SERVICE)
+            if again is not None:
+                os.kill(again.pid, signal.SIGTERM)
 
 
 def window_killed() -> None:
