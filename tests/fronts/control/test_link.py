@@ -1,5 +1,8 @@
 """Our own end of the link: orders from many threads, news, and a service that goes away and comes back."""
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -148,6 +151,48 @@ def test_a_listener_may_end_itself(link: Link) -> None:
     ready.set()
     wait_for(lambda: heard, "news")
     assert link.ask(Hello())
+
+
+def test_a_listener_that_fails(link: Link, served: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    """It hears what comes next nevertheless, and the log has the reason."""
+    heard: list[AnyNews] = []
+
+    def fails(news: AnyNews) -> None:
+        heard.append(news)
+        raise ZeroDivisionError("in the window")
+
+    stop = link.subscribe(["general", "job/"], fails)
+    wait_for(lambda: len(heard) == 4, "the present state")
+    stop()
+    assert "ZeroDivisionError: in the window" in caplog.text
+
+
+FORGETS = """
+import sys, threading
+from pathlib import Path
+from tests.control_twin import TwinService
+from homestow.client.control import places
+from homestow.client.control.hub import Hub
+from homestow.client.control.link import Link
+hub = Hub(TwinService(), places.take("service", Path(sys.argv[1])))
+link = Link(hub.open())
+hub.open_plain(0)
+heard = threading.Event()
+link.subscribe([""], lambda news: heard.set())
+heard.wait(20)
+sys.exit(7)
+"""
+
+
+def test_a_program_that_forgets_to_close_ends(tmp_path: Path) -> None:
+    """A hub and a link that nobody closed keep no process from its end."""
+    repository = Path(__file__).parents[3]
+    ran = subprocess.run(
+        [sys.executable, "-c", FORGETS, str(tmp_path / "c")],
+        env={**os.environ, "PYTHONPATH": f"{repository}:{repository / 'src'}"},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (ran.returncode, ran.stderr) == (7, "")
 
 
 @pytest.mark.parametrize("ports", [False, True], ids=["files", "ports"])

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Final
 
 import zmq
-from zmq.utils.monitor import recv_monitor_message
 
+from homestow.client.control import monitor
 from homestow.client.control.loop import Loop, Socket
 from homestow.client.control.sockets import LOOPBACK
 
@@ -56,9 +56,8 @@ class Guard:
     def look(self) -> None:
         """Judge the connections that are new."""
         while self._monitor.poll(0):
-            event = recv_monitor_message(self._monitor)
-            number = int(event["value"])
-            if event["event"] != zmq.EVENT_ACCEPTED:
+            event, number = monitor.read(self._monitor)
+            if event != zmq.EVENT_ACCEPTED:
                 self._open.discard(number)
                 continue
             self._open.add(number)

@@ -5,6 +5,7 @@ loopback carry the plain words that the windows of the first generations speak: 
 watch on the one after.
 """
 
+import atexit
 import os
 import threading
 import time
@@ -85,6 +86,8 @@ class Hub:
             self.close()
             raise
         self._loop.start()
+        # A process that ends without having closed it would wait for ever for sockets that are still open.
+        atexit.register(self.close)
         return place
 
     def open_plain(self, port: int) -> Ports:
@@ -110,11 +113,14 @@ class Hub:
             if self._ended:
                 return
             self._ended = True
+        atexit.unregister(self.close)
         self._hush()
         self._loop.end()
-        self._say_goodbye()
-        self._pool.close()
-        self._context.destroy(linger=None)
+        try:
+            self._say_goodbye()
+        finally:
+            self._pool.close()
+            self._context.destroy(linger=None)
         for name in ("orders", "news"):
             with suppress(OSError):
                 (self._held.folder / name).unlink()

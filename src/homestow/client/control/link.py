@@ -1,13 +1,15 @@
 """The client's end of the control protocol: give orders to a running service, and hear its news."""
 
-import sys
+import atexit
+import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import zmq
 
+from homestow.client.control import monitor as monitor_events
 from homestow.client.control.places import Place
 from homestow.client.control.service import ServiceAway
 from homestow.values.errors import CloudError, ServerError, all_errors
@@ -21,6 +23,10 @@ from homestow.wire.control import (
     decode_news,
     encode_order,
 )
+
+_log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _LOOK_S: Final = 0.5
 """While an answer is awaited or the service is away, so often it is looked whether it lives."""
@@ -59,6 +65,8 @@ class Link:
         self._stops: list[Callable[[], None]] = []
         self._lock = threading.Lock()
         self._closed = False
+        # A program that forgets to close it would wait for ever at its end for sockets that are still open.
+        atexit.register(self.close)
 
     def ask(self, order: AnyOrder, timeout_s: float = 60.0) -> Any:
         """Give an order and wait for what it gives (see `wire.control.GIVES`); orders of several threads wait side by side.
@@ -114,6 +122,7 @@ class Link:
         with self._lock:
             self._closed = True
             stops, self._stops = self._stops, []
+        atexit.unregister(self.close)
         for stop in stops:
             stop()
         self._context.destroy(linger=0)
@@ -183,8 +192,8 @@ class _Hearing:
         with self._lock:
             if not self._ended.is_set():
                 self._ended.set()
-                self._ends.send(b"")
-                self._ends.close(linger=-1)
+                self._ends.send(b"", zmq.NOBLOCK)
+                self._ends.close(linger=100)
         if threading.current_thread() is not self._thread:
             self._thread.join()
 
@@ -214,7 +223,7 @@ class _Hearing:
             while not self._ended.is_set():
                 ready = dict(poller.poll(None if self._there else int(1000 * _LOOK_S)))
                 if monitor in ready:
-                    self._tell(_event(monitor) == zmq.EVENT_HANDSHAKE_SUCCEEDED)
+                    self._tell(monitor_events.read(monitor).event == zmq.EVENT_HANDSHAKE_SUCCEEDED)
                 if socket in ready:
                     self._take(socket)
                 if not self._there and _other(place, self._link.place.again()):
@@ -236,23 +245,21 @@ class _Hearing:
             except ValueError:
                 # Of a newer service; what is known goes on.
                 continue
-            self._heard(news)
+            self._give(self._heard, news)
 
     def _tell(self, there: bool) -> None:
         if there != self._there:
             self._there = there
             if self._connected is not None:
-                self._connected(there)
+                self._give(self._connected, there)
+
+    def _give(self, listener: Callable[[T], None], what: T) -> None:
+        try:
+            listener(what)
+        except Exception:  # noqa: BLE001  # the outer loop of a worker: other news are heard nevertheless
+            _log.exception("a listener failed")
 
 
 def _other(place: Place, now: Place | None) -> bool:
     """Whether the place is left or somebody else's."""
     return now is None or (now.orders, now.news, now.keys) != (place.orders, place.news, place.keys)
-
-
-def _event(monitor: "zmq.Socket[bytes]") -> int:
-    """What a monitor tells; the library's own reader would load asyncio, which is longer than all else of a start.
-
-    Source: zmq_socket_monitor(3), the first 16 bits of the first frame in the machine's order.
-    """
-    return int.from_bytes(monitor.recv_multipart()[0][:2], sys.byteorder)
