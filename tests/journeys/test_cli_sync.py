@@ -182,6 +182,21 @@ def test_a_shared_root_one_way(home: Home, server: Serving, folder: Path) -> Non
     assert "a" in [text for name, text in here.items() if "conflict" in name]
 
 
+def test_a_whole_home_goes_without_the_clients_own(home: Home, server: Serving, tmp_path: Path) -> None:
+    """Logins and states of this computer lie in the home that is kept in step, and stay where they are."""
+    other = Home(tmp_path / "other [home]")
+    (other.path / ".local" / "share").mkdir(parents=True)
+    (other.path / ".local" / "share" / "else.txt").write_text("goes")
+    for _ in range(2):
+        other.fine("sync", "-s", server.url, "-u", "anna", "-d", other.path, "--once")
+
+    there = home.data / "files" / "anna" / ".local" / "share"
+    assert (there / "else.txt").read_text() == "goes"
+    assert not list(there.rglob("*.json"))
+    assert not list(there.rglob("*.sqlite*"))
+    assert list((other.path / ".local" / "share" / "homestow" / "client").rglob("*.sqlite"))
+
+
 def test_the_password_is_not_seen_in_the_process_list(home: Home, server: Serving, folder: Path) -> None:
     """While it runs, no argument of any process holds it; in a line the rest can still be read."""
     process = home.popen("sync", "-s", server.url, "-u", "anna", "-d", folder, "-p", PASSWORD)

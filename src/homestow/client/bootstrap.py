@@ -1,6 +1,7 @@
 """Wires a job from real parts; the one place of the client that knows them all, and imports each when it is needed."""
 
 import gc
+import glob
 import logging
 import os
 import threading
@@ -81,6 +82,7 @@ def _opened(
         raise BadSettings(
             "One folder of a root can be synced only with the native protocol: use the server's http address, or sync all."
         )
+    settings = _without_ours(settings)
     root = RootId(settings.bind or 1) if settings.is_netdrive else root_id(settings)
     tree = DiskTree(settings.folder, PRIVATE_NAME)
     state_file = _state_file(settings, root)
@@ -132,6 +134,17 @@ def _opened(
         let_memory_go()
 
     return Opened(Job(cycle, remote, follower, watch, clock, chance, stop, close, rest), conflicts)
+
+
+def _without_ours(settings: JobSettings) -> JobSettings:
+    """Whoever keeps a whole home in step does not send the logins and states of this very client with it (S90)."""
+    from homestow.client.adapters.this_computer import client_folder
+
+    ours, folder = Path(os.path.realpath(client_folder())), Path(os.path.realpath(settings.folder))
+    if folder not in ours.parents:
+        return settings
+    inside = glob.escape("/" + ours.relative_to(folder).as_posix())
+    return replace(settings, filters=Filters(settings.filters.includes, (*settings.filters.excludes, inside)))
 
 
 _Sights = tuple[Remote, Remote | None, Fingerprints | None, Places | None, Callable[[], None]]
