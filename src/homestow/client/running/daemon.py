@@ -17,7 +17,7 @@ from homestow.client.running.cycle import Cycle
 from homestow.client.running.outcome import Ending, Outcome
 from homestow.client.running.progress import Doing, Progress
 from homestow.client.running.work import FIRST_WAIT_S, LONGEST_WAIT_S
-from homestow.values.errors import Busy, CloudError, Unreachable
+from homestow.values.errors import CloudError, Unreachable
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -161,17 +161,14 @@ class Job:
         """
         from concurrent.futures import Future
 
+        from homestow.client.running.errands import waited
+
         future: Future[T] = Future()
         self._errands.append((future, errand))
         if self._ended:
             self._refuse_errands()
         self._wake()
-        try:
-            return future.result(timeout_s)
-        except TimeoutError:
-            if future.cancel():
-                raise Busy("The job is in the middle of its work. Try again when it is through.") from None
-            return future.result()  # it is being done right now, or raised a TimeoutError of its own
+        return waited(future, timeout_s)
 
     def soon(self) -> None:
         """Something is to do: make a pass soon, without looking at everything."""

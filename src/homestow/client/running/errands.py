@@ -5,10 +5,24 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Generic, TypeVar
 
-from homestow.values.errors import CloudError
+from homestow.values.errors import Busy, CloudError
 
 GivenT = TypeVar("GivenT")
 GaveT = TypeVar("GaveT")
+
+
+def waited(future: "Future[GaveT]", timeout_s: float) -> GaveT:
+    """What an errand of a job gives, or raises; one that was begun is waited for to its end.
+
+    Raises:
+        Busy: it was not begun in so many seconds, and will not be.
+    """
+    try:
+        return future.result(timeout_s)
+    except TimeoutError:
+        if future.cancel():
+            raise Busy("The job is in the middle of its work. Try again when it is through.") from None
+        return future.result()  # it is being done right now, or raised a TimeoutError of its own
 
 
 class Errands(Generic[GivenT, GaveT]):
@@ -16,6 +30,7 @@ class Errands(Generic[GivenT, GaveT]):
 
     def __init__(self) -> None:
         self._waiting: deque[tuple[Future[GaveT], Callable[[GivenT], GaveT]]] = deque()
+        self._over: CloudError | None = None
 
     def __bool__(self) -> bool:
         return bool(self._waiting)
@@ -24,6 +39,8 @@ class Errands(Generic[GivenT, GaveT]):
         """Have it done; gives where its outcome will be."""
         future: Future[GaveT] = Future()
         self._waiting.append((future, errand))
+        if self._over is not None:
+            self.refuse(self._over)
         return future
 
     def run(self, given: GivenT) -> None:
@@ -39,6 +56,11 @@ class Errands(Generic[GivenT, GaveT]):
         """None of those that wait will be done."""
         while (next_one := self._next()) is not None:
             next_one[0].set_exception(error)
+
+    def end(self, error: CloudError) -> None:
+        """Nobody is there any more to do errands: none that waits or comes will be done."""
+        self._over = error
+        self.refuse(error)
 
     def _next(self) -> "tuple[Future[GaveT], Callable[[GivenT], GaveT]] | None":
         while self._waiting:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from homestow.client.running.daemon import ERRAND_S, Job
 from homestow.client.running.daily import last_at_ns
-from homestow.client.running.errands import Errands
+from homestow.client.running.errands import Errands, waited
 from homestow.client.running.outcome import Counts, Ending, Outcome, counts_as_left
 from homestow.client.running.settling import Keep, NotReady
 from homestow.client.running.situation import Situation
@@ -193,7 +193,7 @@ class Task(Situation):
                 future = self._errands.put(errand)
                 self._changed.notify_all()
         if job is None or conflicts is None:
-            return future.result(ERRAND_S)
+            return waited(future, ERRAND_S)
         left = job.ask(lambda: errand(conflicts))
         job.soon()
         return left
@@ -209,8 +209,9 @@ class Task(Situation):
         now, at = self._around.clock.now_ns(), self.config.start_time
         with self._changed:
             ran_ns = self._around.notes.read(self.config.directory).ran_ns
-            if not ran_ns:
-                # A new job waits for its first time; from then on one that was missed is made up for.
+            if not ran_ns or ran_ns > now:
+                # A new job waits for its first time, and so does one that ran while the clock was ahead; from then on one
+                # that was missed is made up for.
                 self._note(ran_ns=now)
             elif ran_ns < last_at_ns(now, at.h, at.m) and not self._wanted.run:
                 self._wanted.run = True
@@ -239,6 +240,7 @@ class Task(Situation):
             except Exception as error:  # noqa: BLE001  # the outer loop of a worker: one job's mistake must not end the others
                 _log.exception("job %s stopped by a mistake", self.id)
                 self._trouble("internal", f"This is a mistake in Homestow ({type(error).__name__}); it is tried again.")
+        self._errands.end(NotReady("The job has ended, so that nothing can be chosen in it."))
 
     def _turn(self) -> bool:
         """Wait until the job shall be opened; False when it shall end."""
