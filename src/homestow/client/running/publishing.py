@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from homestow.client.ports.history import Entry, History
 from homestow.values.errors import CloudError
-from homestow.wire.control import AnyNews, Event, EventKind, EventNews
+from homestow.wire.control import AnyNews, Event, EventKind, EventNews, JobGone
 
 _log = logging.getLogger(__name__)
 
@@ -98,7 +98,10 @@ class Publisher:
             listeners = tuple(self._listeners)
         for each in news:
             for listener in listeners:
-                listener(each)
+                try:
+                    listener(each)
+                except Exception:  # noqa: BLE001  # one that fails must neither end an order in its middle nor cost others their news
+                    _log.exception("a listener failed at %s", type(each).__name__)
 
     def changed(self, job: str) -> None:
         """A job is otherwise than before."""
@@ -126,13 +129,15 @@ class Publisher:
         """The last event of a job since the start."""
         return self._last.get(job)
 
-    def forget(self, job: str) -> None:
-        """The job is no more."""
-        with self._lock:
-            self._changed.discard(job)
-            self._stirred.discard(job)
-            self._last.pop(job, None)
-            self._events = deque(entry for entry in self._events if entry.job != job)
+    def gone(self, job: str) -> None:
+        """The job is no more: tell so, and after that nothing of it."""
+        with self._order:
+            with self._lock:
+                self._changed.discard(job)
+                self._stirred.discard(job)
+                self._last.pop(job, None)
+                self._events = deque(entry for entry in self._events if entry.job != job)
+            self.publish(JobGone(job=job))
 
     def flush(self) -> None:
         """Publish what gathered; events before states, so that what was done is heard before "in step"."""

@@ -255,9 +255,8 @@ class Roster:
             self._tasks = [other for other in self._tasks if other is not task]
         task.end()
         task.ended(ENDING_S)
-        self._publisher.forget(task.id)
+        self._publisher.gone(task.id)
         self._history.forget(task.id)
-        self._publisher.publish(control.JobGone(job=task.id))
         with self._lock:
             left = [other.id for other in self._tasks]
         for other in left:
