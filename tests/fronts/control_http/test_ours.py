@@ -14,7 +14,16 @@ from tests.fronts.control_http.rig import Site, Visitor, opened
 
 from homestow.client.control.web.limits import Limits
 from homestow.client.control.web.mailbox import MOST_EVENTS, Mailbox
-from homestow.wire.control import Event, EventNews, JobGone, Progress, ProgressNews
+from homestow.wire.control import (
+    Event,
+    EventNews,
+    GeneralNews,
+    JobGone,
+    Progress,
+    ProgressNews,
+    Settings,
+    SettingsNews,
+)
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(40)
 
@@ -142,6 +151,20 @@ def test_what_is_gone_has_no_progress() -> None:
     mailbox.put(ProgressNews(job="a", progress=Progress()))
     mailbox.put(JobGone(job="a"))
     assert mailbox.take(0) == [JobGone(job="a")]
+
+
+def test_what_came_during_the_first_look_is_not_taken_back() -> None:
+    """A page that begins while something changes shows what is then, not what was when the service looked."""
+    mailbox = Mailbox()
+    mailbox.put(JobGone(job="b"))
+    mailbox.put(SettingsNews(settings=Settings(up_kbytes=2)))
+    mailbox.begin((SettingsNews(settings=Settings(up_kbytes=1)), GeneralNews(general="none", progress=Progress())))
+
+    assert mailbox.take(0) == [
+        GeneralNews(general="none", progress=Progress()),
+        JobGone(job="b"),
+        SettingsNews(settings=Settings(up_kbytes=2)),
+    ]
 
 
 # --- pictures ---------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 
 import zmq
 
-from homestow.values.errors import CloudError, Unreachable
+from homestow.values.errors import Unreachable
 
 _log = logging.getLogger(__name__)
 
@@ -78,8 +78,7 @@ class Loop:
         """Have the thread do something and wait; gives what came of it.
 
         Raises:
-            Unreachable: the loop is over.
-            CloudError, OSError: what it raised.
+            Unreachable: the loop is over. And what it raised.
         """
         if threading.current_thread() is self._thread:
             return what()
@@ -88,7 +87,7 @@ class Loop:
         def run() -> None:
             try:
                 done.set_result(what())
-            except (CloudError, OSError) as error:
+            except Exception as error:  # noqa: BLE001  # whoever asked gets it, whatever it is: they wait for it
                 done.set_exception(error)
 
         with self._lock:

@@ -1,7 +1,7 @@
 """News on their way to one browser: gathered, and of states only the newest, so that a slow page costs nothing and misses nothing."""
 
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 
 from homestow.client.control.service import SyncService
 from homestow.client.control.web.limits import Limits
@@ -39,6 +39,13 @@ class Mailbox:
                 self._states[key] = news
             self._some.notify()
 
+    def begin(self, current: Iterable[AnyNews]) -> None:
+        """Keep what is now, unless something newer of the same came since it was looked at."""
+        with self._some:
+            looked = {(type(news), topic_of(news)): news for news in current}
+            self._states = {key: news for key, news in looked.items() if key not in self._states} | self._states
+            self._some.notify()
+
     def close(self) -> None:
         """No more comes; what is there can still be taken."""
         with self._some:
@@ -68,8 +75,7 @@ def follow(service: SyncService, mailbox: Mailbox, limits: Limits) -> Generator[
     """News as server-sent events, the current state first; each `data` is the JSON of one publication."""
     stop = service.listen(mailbox.put)
     try:
-        for news in service.current():
-            mailbox.put(news)
+        mailbox.begin(service.current())
         yield b"retry: 2000\n\n"
         while (batch := mailbox.take(limits.beat_s)) is not None:
             yield b"".join(as_event(news) for news in batch) or b": alive\n\n"
