@@ -6,22 +6,19 @@ order does what the real service would let be seen of it. Nothing moves by itsel
 
 import os
 import threading
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Iterable
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from tests.control_servers import TwinServer, TwinServers, family_server
 
 from homestow.client.control.service import Listener
 from homestow.values.errors import (
     BadRequest,
     CloudError,
-    LoginFailed,
-    LoginNeeded,
     NotFound,
     PathTaken,
-    Unreachable,
 )
 from homestow.wire.control import (
     About,
@@ -41,8 +38,6 @@ from homestow.wire.control import (
     Event,
     EventNews,
     Filters,
-    FolderSeen,
-    Found,
     GeneralNews,
     GeneralText,
     GetSettings,
@@ -70,7 +65,6 @@ from homestow.wire.control import (
     Reload,
     ReloadFile,
     RemoveJob,
-    ServerSeen,
     Settings,
     SettingsNews,
     Settle,
@@ -78,8 +72,9 @@ from homestow.wire.control import (
     Side,
     Start,
     Unshare,
-    Workspace,
 )
+
+__all__ = ["BEGUN_NS", "BRAKE", "NotReady", "TwinServer", "TwinService", "family_server", "lived_in"]
 
 BEGUN_NS = 1_790_000_000_000_000_000
 """When the twin began: 2026-09-21 13:33:20 UTC. Its clock gives the next second at every event."""
@@ -102,47 +97,6 @@ class NotReady(CloudError):
     code = "not-ready"
 
 
-@dataclass(slots=True)
-class TwinServer:
-    """A server that the twin can reach.
-
-    Attributes:
-        accounts: password by user; a user in `known` has a token.
-        spaces: what everybody there sees.
-        folders: paths below each root, by its name.
-        away: nothing answers.
-    """
-
-    url: str
-    name: str = "homestow"
-    accounts: dict[str, str] = field(default_factory=dict)
-    known: set[str] = field(default_factory=set)
-    spaces: tuple[Workspace, ...] = ()
-    folders: dict[str, set[str]] = field(default_factory=dict)
-    announced: bool = True
-    away: bool = False
-
-
-def family_server(url: str = "https://home.example.org") -> TwinServer:
-    """A server of a family: users anna and ben, three roots with folders."""
-    return TwinServer(
-        url,
-        "Family server",
-        {"anna": "correct horse battery", "ben": "staple staple staple"},
-        {"anna"},
-        (
-            Workspace(id=1, name="anna", rights="own"),
-            Workspace(id=2, name="Photos", rights="write"),
-            Workspace(id=3, name="Manuals", rights="read"),
-        ),
-        {
-            "anna": {"Documents", "Documents/Taxes", "Music"},
-            "Photos": {"2025", "2026", "2026/Sommer"},
-            "Manuals": set(),
-        },
-    )
-
-
 class TwinService:
     """A `SyncService`; thread-safe.
 
@@ -160,7 +114,8 @@ class TwinService:
         self._links: dict[int, tuple[str, str]] = {}
         self._next = 1
         self.settings = Settings()
-        self.servers: list[TwinServer] = [family_server()]
+        self._servers = TwinServers(lambda folder: any(job.config.directory == folder for job in self.jobs()))
+        self.servers: list[TwinServer] = self._servers.all
         self.given: list[AnyOrder] = []
         """All orders that were obeyed or refused."""
         self.before: Callable[[AnyOrder], None] = lambda order: None
@@ -248,7 +203,7 @@ class TwinService:
     def add(self, config: JobConfig, **facts: Any) -> JobNow:
         """One more job."""
         with self._lock:
-            ident = config.id or self._free(config)
+            ident = config.id or _free(config, self._jobs)
             job = JobNow(
                 config=msgspec.structs.replace(config, id=ident),
                 number=len(self._jobs),
@@ -328,7 +283,7 @@ class TwinService:
                 self.quit.set()
                 return True
             case Discover() | CheckServer() | LogIn() | ListWorkspaces() | ListFolders() | MakeFolder() | CheckFolder():
-                return self._wizard(order)
+                return self._servers.do(order)
 
     def _steer(self, order: Start | Pause | Reload | AcceptDeletes | Enable) -> Any:
         match order:
@@ -416,7 +371,7 @@ class TwinService:
                 return tuple(each for each in self._conflicts if each.job == order.job)
 
     def _link(self, order: Share | Unshare) -> Any:
-        server = self._server(self._job(order.job).config.server)
+        server = self._servers.named(self._job(order.job).config.server)
         match order:
             case Share():
                 number = self._next
@@ -427,51 +382,6 @@ class TwinService:
                 if self._links.pop(order.link, None) is None:
                     raise NotFound("There is no such link.")
                 return True
-
-    def _wizard(
-        self, order: Discover | CheckServer | LogIn | ListWorkspaces | ListFolders | MakeFolder | CheckFolder
-    ) -> Any:
-        match order:
-            case Discover():
-                return tuple(Found(name=each.name, url=each.url) for each in self.servers if each.announced)
-            case CheckServer():
-                server = self._server(order.url)
-                return ServerSeen(url=server.url, version="0.1.0", user=min(server.known, default=""))
-            case LogIn():
-                server = self._server(order.url)
-                if server.accounts.get(order.user) != order.password:
-                    raise LoginFailed(f"{server.url} does not know this user name and password.")
-                server.known.add(order.user)
-                return server.spaces
-            case ListWorkspaces():
-                return self._entered(order.url, order.user).spaces
-            case ListFolders():
-                return self._below(self._entered(order.url, order.user), order.workspace, order.path)
-            case MakeFolder():
-                server = self._entered(order.url, order.user)
-                parent = order.path.rpartition("/")[0]
-                if parent:
-                    self._below(server, order.workspace, parent)
-                server.folders.setdefault(order.workspace, set()).add(order.path)
-                return self._below(server, order.workspace, parent)
-            case CheckFolder():
-                taken = any(job.config.directory == order.directory for job in self.jobs())
-                folder = Path(order.directory)
-                files = [each for each in folder.rglob("*") if each.is_file()] if folder.is_dir() else []
-                against = ""
-                if taken:
-                    against = "This folder is already kept in step by another job."
-                elif not order.directory.startswith("/"):
-                    against = "Give the whole path of the folder."
-                return FolderSeen(
-                    directory=order.directory,
-                    exists=folder.is_dir(),
-                    files=len(files),
-                    size_bytes=sum(each.stat().st_size for each in files),
-                    more=False,
-                    free_bytes=250_000_000_000,
-                    against=against,
-                )
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
@@ -507,12 +417,6 @@ class TwinService:
     def _these(self, ident: str | None) -> Iterable[JobNow]:
         return [job for job in self.jobs() if job.state != "off"] if ident is None else [self._job(ident)]
 
-    def _free(self, config: JobConfig) -> str:
-        host = config.server.partition("://")[2].partition("/")[0].partition(":")[0] or "local"
-        base = f"{host}-{config.workspace or config.user or 'files'}".replace(" ", "-").replace("/", "-")
-        taken = self._jobs
-        return next(name for name in (base, *(f"{base}-{n}" for n in range(1, 10_000))) if name not in taken)
-
     def _remove(self, ident: str) -> None:
         self._job(ident)
         del self._jobs[ident]
@@ -531,41 +435,19 @@ class TwinService:
             conflicts=sum(each.job == ident for each in self._conflicts),
         )
 
-    def _server(self, url: str) -> TwinServer:
-        wanted = url.partition("://")[2] or url
-        for server in self.servers:
-            if server.url.partition("://")[2] == wanted.rstrip("/"):
-                if server.away:
-                    break
-                return server
-        raise Unreachable(f"{url} does not answer. Check the address, and that the server is on.")
-
-    def _entered(self, url: str, user: str) -> TwinServer:
-        server = self._server(url)
-        if user not in server.known:
-            raise LoginNeeded(f"Give the password of {user} on {server.url}.")
-        return server
-
-    def _below(self, server: TwinServer, workspace: str, path: str) -> tuple[str, ...]:
-        names = {space.name: space.name for space in server.spaces} | {
-            str(space.id): space.name for space in server.spaces
-        }
-        if workspace not in names:
-            raise NotFound(f"{server.url} has no workspace {workspace}.")
-        known = server.folders.get(names[workspace], set())
-        if path and path not in known:
-            raise NotFound(f"There is no folder {path}.")
-        below = f"{path}/" if path else ""
-        inside = (each.removeprefix(below) for each in known if each.startswith(below))
-        return tuple(sorted(name for name in inside if name and "/" not in name))
-
     def _may(self, config: JobConfig, password: str | None) -> None:
         if not config.directory.startswith("/"):
             raise BadRequest("Give the whole path of the folder.")
         if password is not None:
-            self._wizard(LogIn(url=config.server, user=config.user, password=password))
+            self._servers.do(LogIn(url=config.server, user=config.user, password=password))
         else:
-            self._entered(config.server, config.user)
+            self._servers.entered(config.server, config.user)
+
+
+def _free(config: JobConfig, taken: Container[str]) -> str:
+    host = config.server.partition("://")[2].partition("/")[0].partition(":")[0] or "local"
+    base = f"{host}-{config.workspace or config.user or 'files'}".replace(" ", "-").replace("/", "-")
+    return next(name for name in (base, *(f"{base}-{n}" for n in range(1, 10_000))) if name not in taken)
 
 
 def _side(base: Path, path: str, mtime_ns: int) -> Side:
