@@ -255,6 +255,7 @@ def test_errands_are_done_while_paused_and_while_the_server_is_away() -> None:
             pass
 
     troubled.run(begin, lambda: asking.join(20))
+    troubled.heal()
     assert came == [3]
     assert troubled.stop.waited[0] < 2
 
