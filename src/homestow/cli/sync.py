@@ -38,7 +38,7 @@ FLAGS = (
         DEFAULT_SERVER,
     ),
     Flag(("-d", "--directory"), "The folder on this computer.", "DIR"),
-    Flag(("-w", "--root"), "The root on the server, by name or number; default: your own.", "ROOT"),
+    Flag(("-w", "--workspace", "--root"), "The root on the server, by name or number; default: your own.", "ROOT"),
     Flag(("-u", "--user"), "Your account's name.", "USER"),
     Flag(("-p", "--password"), "Your password; better in HOMESTOW_PASSWORD.", "PASSWORD"),
     Flag(
@@ -48,12 +48,14 @@ FLAGS = (
         "bi",
         ("bi", "up", "down"),
     ),
-    Flag(("-r", "--remote-folder"), "A folder of the root; default: all of it.", "FOLDER"),
+    Flag(("-r", "--remote_folder", "--remote-folder"), "A folder of the root; default: all of it.", "FOLDER"),
     Flag(("-f", "--file"), "Keep the jobs of a JSON file in step, in place of -d; . is the stored jobs.", "FILE"),
     Flag(
-        ("-z", "--zmq"), "Be steered also by other programs over ZeroMQ at this port and the next two; 0: any.", "PORT"
+        ("-z", "--zmq_port", "--zmq"),
+        "Be steered also by other programs over ZeroMQ at this port and the next two; 0: any.",
+        "PORT",
     ),
-    Flag(("--api-port",), "Answer browsers and other programs over HTTP at this port; 0: any.", "PORT"),
+    Flag(("--api_port", "--api-port"), "Answer browsers and other programs over HTTP at this port; 0: any.", "PORT"),
     Flag(("--once",), "Stop when both sides are settled."),
     Flag(("--accept-deletes",), "The brake asked, and the deletions are meant."),
     Flag(("--allow-plain",), "Send the password also to a netdrive:// server on another machine, unprotected."),
