@@ -26,7 +26,6 @@ from homestow.client.running.standing import Surroundings, path_of, reason
 from homestow.values.errors import NotFound
 from homestow.wire import control
 
-
 SLEPT_S: Final = 30.0
 """When the wall clock gains so much on the one that stands still in sleep, the computer slept or its time was set."""
 
