@@ -16,7 +16,7 @@ from homestow.client.engine.rules import Direction
 from homestow.client.ports.localtree import LocalChanged, LocalPath, LocalTree
 from homestow.client.running.conflicts import Conflicts, Solve
 from homestow.client.running.deeds import Deed, Did
-from homestow.client.running.outcome import Outcome
+from homestow.client.running.outcome import Ending, Outcome
 from homestow.client.running.settling import Copy, Keep, NotReady
 from homestow.values.errors import CloudError, NotFound, Unreachable
 from homestow.wire.control import Conflict
@@ -239,6 +239,52 @@ def test_all_at_once() -> None:
 
     assert scene.ended() == {"d": None, "d/f.txt": b"AAA", "g": b"1", "h": b"1"}
     assert scene.b.conflicts.settle("original") == ()
+
+
+@pytest.mark.parametrize("by_itself", [False, True])
+def test_several_copies_of_one_file(by_itself: bool) -> None:
+    """Each becomes the file's content in its turn: the last one stays, the others are its versions, and nothing is left."""
+    scene = Scene()
+    scene.a.computer.write("d/f.txt", "AAAAA2")
+    scene.b.computer.write("d/f.txt", "BBBBBBB2")
+    scene.a.sync()
+    scene.b.sync()
+    first, last = sorted(scene.b.listed, key=lambda conflict: conflict.copy.path)
+    contents = {scene.b.computer.disk.read(at(conflict.copy.path)) for conflict in (first, last)}
+    kept = scene.b.computer.disk.read(at(last.copy.path))
+    if by_itself:
+        scene.b.conflicts._solve, scene.b.conflicts._version = "local", 0
+        assert scene.b.conflicts.passed(Ending.IN_STEP)
+    else:
+        assert scene.b.conflicts.settle("copy") == ()
+
+    assert scene.ended() == {"d": None, "d/f.txt": kept}
+    assert contents <= scene.contents()
+
+
+@pytest.mark.parametrize("by_itself", [False, True])
+def test_a_job_that_is_stopped_while_it_settles(by_itself: bool) -> None:
+    """That is nobody's mistake: who chose is told, nothing is lost, and the choice can be made again."""
+    scene = Scene(size=3 * BLOCK)
+    work = scene.b.computer.cycle._work
+    stopped: list[str] = []
+    work.stop = lambda: bool(stopped)
+    scene.wire.fail = lambda name: stopped.append(name) if name == "begin_upload" else None
+    if by_itself:
+        scene.b.conflicts._solve, scene.b.conflicts._version = "local", 0
+        assert not scene.b.conflicts.passed(Ending.IN_STEP)
+    else:
+        with pytest.raises(NotReady, match="paused or ended"):
+            scene.b.conflicts.settle("copy", scene.b.only().id)
+    stopped.clear()
+    scene.wire.fail = nothing
+    work.stop = lambda: False
+    assert {scene.by_a.encode(), scene.by_b.encode()} <= scene.contents()
+    scene.b.sync()
+    if not by_itself:
+        scene.b.conflicts.settle("copy")
+
+    assert scene.ended() == {"d": None, "d/f.txt": scene.by_b.encode()}
 
 
 def test_a_choice_is_about_what_was_shown() -> None:

@@ -65,17 +65,16 @@ class Conflicts:
             return False
         keep: Keep = "original" if self._solve == "remote" else "copy"
         made = {clash.copy for clash in self._history.clashes(self._job)}
-        settled = False
+        settled: set[int | None] = set()
         for copy in copies:
             if copy.ready and "/".join(copy.path) in made:
                 try:
-                    self._settle(copy, keep)
-                    settled = True
+                    self._settle(copy, keep, settled)
                 except CloudError as error:
                     log.info("%s stays a conflict for now: %s", "/".join(copy.path), error.message)
         if settled:
             self._list()
-        return settled
+        return bool(settled)
 
     def settle(self, keep: Keep, conflict: str | None = None) -> tuple[Conflict, ...]:
         """Do what was chosen for one conflict, or for all that are ready; those that are left.
@@ -92,9 +91,10 @@ class Conflicts:
         known = {_id_of(copy) for copy in chosen}
         self._settling.refresh({copy.mine.parent for copy in chosen})
         copies = self._list()
+        settled: set[int | None] = set()
         try:
             for copy in self._still(chosen, known, copies, one=conflict is not None):
-                self._settle(copy, keep)
+                self._settle(copy, keep, settled)
         finally:
             self._list()
         return self.listed
@@ -128,8 +128,15 @@ class Conflicts:
             raise NotReady("None of them is on the server yet. Choose again when they are.")
         return ready
 
-    def _settle(self, copy: Copy, keep: Keep) -> None:
+    def _settle(self, copy: Copy, keep: Keep, settled: set[int | None]) -> None:
+        """Settle one; `settled` are the originals that were settled about before it, and so may have other contents now."""
+        if copy.original is not None and copy.original in settled:
+            found = [each for each in self._copies(self._named()) if each.path == copy.path]
+            if not found:
+                return
+            (copy,) = found
         self._settling.settle(copy, keep)
+        settled.add(copy.original)
         self._history.drop_clash(self._job, "/".join(copy.path))
 
     def _named(self) -> dict[LocalPath, str]:

@@ -20,7 +20,7 @@ from homestow.client.running.looking import Looking
 from homestow.client.running.news import News
 from homestow.client.running.reading import read_whole
 from homestow.client.running.uploads import publish
-from homestow.client.running.work import Trouble, Work, free_name, stamped
+from homestow.client.running.work import Stopped, Trouble, Work, free_name, stamped
 from homestow.values.errors import CloudError
 from homestow.values.ids import NodeId
 from homestow.values.paths import CONFLICT_MARK, parse_conflict_name
@@ -110,16 +110,20 @@ class Settling:
             self._work.remember()
         except Trouble as trouble:
             raise trouble.error from trouble
+        except Stopped as stopped:
+            raise NotReady(_STOPPED) from stopped
 
     def settle(self, copy: Copy, keep: Keep) -> None:
         """Do what was chosen, as far as both contents still are what they were.
 
         Raises:
-            NotReady: not yet, or never in this job; nothing was done.
+            NotReady: not yet, or never in this job, and nothing was done; or the job was stopped meanwhile, and then what
+                was done so far stays.
             LocalChanged, Stale: here, or on the server, it is not as it was. Nothing is lost: what was done so far stays.
             CloudError: the server or the disk refused; likewise.
         """
         try:
+            self._work.check_stop()
             match keep:
                 case "original":
                     self._ensure(copy)
@@ -134,6 +138,8 @@ class Settling:
             self._work.remember()
         except Trouble as trouble:
             raise trouble.error from trouble
+        except Stopped as stopped:
+            raise NotReady(_STOPPED) from stopped
         self._work.did(Did.SETTLED, here=True, path=(*copy.path[:-1], copy.name), to=copy.path, choice=keep)
 
     def _ensure(self, copy: Copy) -> None:
@@ -222,3 +228,5 @@ _FOLLOWS = (
     "This job only follows the server, so that nothing can be chosen here. Choose on a computer that may change the server's "
     "files, or in the browser."
 )
+
+_STOPPED = "The job was paused or ended meanwhile; nothing is lost. Choose again when it goes on."
