@@ -356,3 +356,17 @@ def test_a_file_that_is_no_job_file(home: Home, content: str) -> None:
     ran = home.run("sync", "-f", file)
     assert ran.code == 2
     assert str(file) in ran.line
+
+
+def test_a_folder_of_the_command_line_beside_a_file(home: Home, server: Serving) -> None:
+    """With -f and -d the folder is one of the file's jobs from then on; a file that is missing is made; given again, it is one job."""
+    log_in(home, server)
+    file, folder = home.path / "made.json", home.path / "added"
+    words = ("-f", file, "-s", server.url, "-u", "anna", "-d", folder, "-dir", "down")
+    for _ in range(2):
+        with syncing(home, *words) as service:
+            wait_for(lambda: len(service.jobs()) == 1, "the folder to be a job")
+            (name,) = service.jobs()
+            assert service.wait(name, "synced").config.direction == "down"
+    written = job_file.read(file.read_bytes(), str(home.path)).jobs
+    assert [Path(each.config.directory) for each in written] == [folder]

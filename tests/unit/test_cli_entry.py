@@ -62,7 +62,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["sync", "-f", "nowhere.json"], "there is no job file"),
         (["sync", "-d"], "requires an argument"),
         (["sync", "-d", "x", "-dir", "sideways"], "is not one of 'bi', 'up', 'down'"),
-        (["sync", "-d", "x", "-f", "jobs.json"], "give one of them"),
+        (["sync", "-d", "x", "-f", "jobs.json", "--once"], "leave -f out"),
         (["sync", "-d", "x", "-z", "many"], "a port is a number"),
         (["sync", "-d", "x", "-z", "65534"], "a port is a number"),
         (["sync", "-d", "x", "-z", "5556", "--once"], "too soon to be steered"),

@@ -3,21 +3,24 @@
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from homestow.cli.display import Board
 from homestow.cli.keeping import Teller, in_the_way
+from homestow.cli.passwords import ask_password, given_password
 from homestow.cli.signals import stopped_by_signals
 from homestow.cli.troubles import FINE, TROUBLE, Trouble, one_line
 from homestow.client.adapters.logins import Logins
 from homestow.client.adapters.this_computer import client_folder
 from homestow.values.errors import CloudError, Unreachable
 from homestow.values.words import counted
-from homestow.wire.control import AnyNews, JobConfig, JobGone, JobNews, JobNow
+from homestow.wire.control import AddJob, AnyNews, DirectionText, JobConfig, JobGone, JobNews, JobNow
 
 if TYPE_CHECKING:
     from homestow.cli.sync import Jobs, Wish
     from homestow.client.bootstrap import ServicePlan
+    from homestow.client.control.service import SyncService
     from homestow.client.running.outcome import Outcome
     from homestow.client.settings import JobSettings
 
@@ -65,7 +68,7 @@ def keep_known(
     config = JobConfig(
         id=job_id(wish.server, root or wish.user or wish.directory.name, ()), server=wish.server,
         directory=str(wish.directory), user=wish.user or "", workspace=root, remote_folder=wish.remote_folder,
-        direction="up" if wish.direction == "up" else "down" if wish.direction == "down" else "bi",
+        direction=_DIRECTIONS[wish.direction],
     )  # fmt: skip
     lines = _OneFolder(what, stop_too)
     zmq_port, api_port = wish.ports
@@ -88,16 +91,33 @@ def keep_jobs(jobs: "Jobs") -> int:
     name = SERVICE if file.resolve() == stored.resolve() else name_for_file(file)
     lines = _Jobs()
     zmq_port, api_port = jobs.ports
-    return _serve(
-        ServicePlan(
-            name, client_folder(), jobs_file=file, heard=lines.heard, zmq_port=zmq_port, api_port=api_port
-        ),
-        lines,
+    plan = ServicePlan(name, client_folder(), jobs_file=file, heard=lines.heard, zmq_port=zmq_port, api_port=api_port)
+    added = jobs.added
+    return _serve(plan, lines, lambda service: None if added is None else _add(service, added))
+
+
+def _add(service: "SyncService", wish: "Wish") -> None:
+    """Make the folder of the command line one of the jobs, unless it is one already."""
+    if any(Path(job.config.directory) == wish.directory for job in service.jobs()):
+        return
+    password, user = given_password(wish.password), wish.user
+    known = Logins().find(wish.server, user) if user else Logins().only(wish.server)
+    if known is None and user and password is None:
+        password = ask_password(f"Password of {user} on {wish.server}")
+    config = JobConfig(
+        server=wish.server, directory=str(wish.directory), user=user or "", workspace=wish.root or "",
+        remote_folder=wish.remote_folder, direction=_DIRECTIONS[wish.direction],
     )  # fmt: skip
+    service.do(AddJob(config=config, password=password))
 
 
-def _serve(plan: "ServicePlan", lines: "_OneFolder | _Jobs") -> int:
-    """Run the service until somebody ends it; the exit code."""
+_DIRECTIONS: Final[dict[str, DirectionText]] = {"bi": "bi", "up": "up", "down": "down"}
+
+
+def _serve(
+    plan: "ServicePlan", lines: "_OneFolder | _Jobs", first: "Callable[[SyncService], None]" = lambda service: None
+) -> int:
+    """Run the service until somebody ends it; the exit code. `first` may order something of it once it runs."""
     from homestow.client.bootstrap import Running
 
     try:
@@ -111,6 +131,7 @@ def _serve(plan: "ServicePlan", lines: "_OneFolder | _Jobs") -> int:
             running.service.listen(lines.news)
             try:
                 running.begin()
+                first(running.service)
             except CloudError as error:
                 raise in_the_way(error) from error
             lines.begun(running.service.jobs(), plan)

@@ -49,7 +49,11 @@ FLAGS = (
         ("bi", "up", "down"),
     ),
     Flag(("-r", "--remote_folder", "--remote-folder"), "A folder of the root; default: all of it.", "FOLDER"),
-    Flag(("-f", "--file"), "Keep the jobs of a JSON file in step, in place of -d; . is the stored jobs.", "FILE"),
+    Flag(
+        ("-f", "--file"),
+        "Keep the jobs of a JSON file in step, with -d also that folder; . is the stored jobs.",
+        "FILE",
+    ),
     Flag(
         ("-z", "--zmq_port", "--zmq"),
         "Be steered also by other programs over ZeroMQ at this port and the next two; 0: any.",
@@ -88,10 +92,14 @@ Ports = tuple[int | None, int | None]
 
 
 class Jobs(NamedTuple):
-    """What `homestow sync` was asked for without a folder: the jobs of a file; None: the stored jobs."""
+    """What `homestow sync` was asked for with -f or without a folder: the jobs of a file; None: the stored jobs.
+
+    `added` is a folder that shall be one of them from now on.
+    """
 
     file: Path | None
     ports: Ports
+    added: Wish | None = None
 
 
 def wish(given: Given) -> Wish | Jobs:
@@ -104,11 +112,9 @@ def wish(given: Given) -> Wish | Jobs:
     directory = _text(given, "directory")
     if not directory:
         return _jobs(given, ports)
-    if given["file"] is not None:
-        raise Trouble("-d names one folder, -f a file of jobs: give one of them.", USAGE)
     if given["once"] and ports != (None, None):
         raise Trouble("--once is over too soon to be steered: leave -z and --api-port out.", USAGE)
-    return Wish(
+    folder = Wish(
         server=server_url(_text(given, "server") or DEFAULT_SERVER),
         directory=Path(directory).expanduser().absolute(),
         root=_text(given, "root"),
@@ -121,6 +127,17 @@ def wish(given: Given) -> Wish | Jobs:
         remote_folder=(_text(given, "remote_folder") or "").strip("/"),
         ports=ports,
     )
+    if (file := _text(given, "file")) is None:
+        return folder
+    if folder.once or folder.accept_deletes or folder.allow_plain:
+        raise Trouble(
+            "--once, --accept-deletes and --allow-plain are about one folder of the command line: leave -f out.", USAGE
+        )
+    return Jobs(_file(file), ports, folder)
+
+
+def _file(text: str) -> Path | None:
+    return None if text == "." else Path(text).expanduser().absolute()
 
 
 _OF_A_FOLDER = (
@@ -139,11 +156,8 @@ def _jobs(given: Given, ports: Ports) -> Jobs:
     lone = [name for key, name in _OF_A_FOLDER if given[key] and given[key] != usual[key]]
     if lone:
         raise Trouble(f"{', '.join(lone)}: of which folder? Name it with -d DIR.", USAGE)
-    file = _text(given, "file")
-    if file is None or file == ".":
-        return Jobs(None, ports)
-    path = Path(file).expanduser().absolute()
-    if not path.exists():
+    path = _file(_text(given, "file") or ".")
+    if path is not None and not path.exists():
         raise Trouble(f"there is no job file {path}; write it, or leave -f out for the stored jobs.", USAGE)
     return Jobs(path, ports)
 
