@@ -1,6 +1,7 @@
 """The sync service: orders, the job file behind them, what is published, and what is refused."""
 
 import json
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,8 +10,16 @@ from tests.unit.sync_service_world import SERVER, World, eventually, outcome, st
 
 from homestow.client.running.outcome import Ending
 from homestow.client.running.service import Service
-from homestow.values.errors import BadRequest, CloudError, LoginFailed, LoginNeeded, NotFound
-from homestow.wire import control
+from homestow.values.errors import (
+    BadRequest,
+    CloudError,
+    LoginFailed,
+    LoginNeeded,
+    NotFound,
+    StorageFailed,
+    Unreachable,
+)
+from homestow.wire import control, job_file
 from homestow.wire.control import JobConfig
 
 
@@ -204,6 +213,40 @@ def test_a_password_in_the_file_is_used_once_and_taken_out() -> None:
         service.close()
 
 
+def test_one_login_is_tried_however_often_the_file_is_read() -> None:
+    """More would look like an attack; it goes by what the file says then, and ends with the job."""
+    world = World(json.dumps([job(id="a", user="ben", password="wrong")]).encode())
+    world.cloud.users["ben"] = "right"
+    tried: list[str] = []
+    away = True
+
+    def log_in(url: str, user: str, password: str) -> None:
+        tried.append(password)
+        if away:
+            raise Unreachable("Away.")
+
+    world.accounts.log_in = log_in  # type: ignore[method-assign]
+
+    def trying() -> int:
+        return sum(thread.name == "login a" for thread in threading.enumerate())
+
+    service = world.service()
+    try:
+        eventually(lambda: tried == ["wrong"], "the first try")
+        for _ in range(5):
+            service.do(control.ReloadFile())
+        assert trying() == 1
+        assert world.book is not None
+        world.book._file = job_file.read(json.dumps([job(id="a", user="ben", password="right")]).encode())
+        service.do(control.ReloadFile())
+        eventually(lambda: tried[-1] == "right", "the password that was put right")
+        service.do(control.RemoveJob(job="a"))
+        eventually(lambda: trying() == 0, "the end of the tries")
+    finally:
+        away = False
+        service.close()
+
+
 def test_a_password_waits_in_the_file_for_a_server_that_is_away() -> None:
     """Nothing is lost by it: the job waits, and the password is used when the server answers."""
     world = World(json.dumps([job(id="a", user="ben", password="right")]).encode())
@@ -251,6 +294,14 @@ def test_settings_hold_when_they_are_true(world: World, service: Service) -> Non
     with pytest.raises(CloudError):
         service.do(control.ChangeSettings(settings=control.Settings(zmq_port=1)))
     assert service.do(control.GetSettings()) == wished
+
+    def full(settings: control.Settings) -> None:
+        raise StorageFailed("The disk is full.")
+
+    world.settings.save = full  # type: ignore[method-assign]
+    with pytest.raises(StorageFailed):
+        service.do(control.ChangeSettings(settings=control.Settings(up_kbytes=5)))
+    assert service.do(control.GetSettings()) == world.applied[-1] == wished
 
     world.autostart = True
     assert service.do(control.GetSettings()).autostart

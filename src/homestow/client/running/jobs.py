@@ -138,12 +138,16 @@ class Task(Situation):
             if self._told.rest is not None and self._told.rest[1] in LOGIN:
                 self._retry()
 
-    def hold(self, code: str = "", why: str = "") -> None:
-        """Do not begin before `release`: a login is on its way, or waits for what `code` and `why` say."""
+    def hold(self, code: str = "", why: str = "") -> bool:
+        """Do not begin before `release`: a login is on its way, or waits for what `code` and `why` say.
+
+        False when it was held already.
+        """
         with self._changed:
-            self._wanted.held = True
+            new, self._wanted.held = not self._wanted.held, True
         if code:
             self._rest("waiting", code, why)
+        return new
 
     def release(self) -> None:
         """The login is there, or cannot be had."""

@@ -21,14 +21,13 @@ def trade(
     book: JobBook,
     task: Task,
     accounts: Accounts,
-    password: str,
     ended: Callable[[], bool],
     logged_in: Callable[[str], None],
 ) -> None:
     """Log in for a job that is held, in a thread of its own, then let the job go on; waits for a server that is away."""
 
     def work() -> None:
-        if _log_in(task, accounts, password, ended):
+        if _log_in(book, task, accounts, ended):
             try:
                 book.drop_password(task.id)
             except CloudError as error:
@@ -39,11 +38,15 @@ def trade(
     threading.Thread(target=work, name=f"login {task.id}", daemon=True).start()
 
 
-def _log_in(task: Task, accounts: Accounts, password: str, ended: Callable[[], bool]) -> bool:
-    """Whether the server has given its answer, whichever."""
+def _log_in(book: JobBook, task: Task, accounts: Accounts, ended: Callable[[], bool]) -> bool:
+    """Whether the server has given its answer, whichever, or there is nothing to ask it."""
     config, pause = task.config, 1.0
     while not ended():
         try:
+            # Anew each time: while the server was away somebody may have put it right.
+            password = next((each.password for each in book.read() if each.config.id == task.id), None)
+            if password is None:
+                return True
             accounts.log_in(config.server, config.user, password)
         except CloudError as error:
             if passes(error.code) and not task.fault:

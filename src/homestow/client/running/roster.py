@@ -297,5 +297,5 @@ class Roster:
             task = self.find(listed.config.id)
         except NotFound:
             return
-        task.hold()
-        trade(self._book, task, self._accounts, listed.password, lambda: self._closed, self.logged_in)
+        if task.hold():
+            trade(self._book, task, self._accounts, lambda: self._closed or task not in self.all(), self.logged_in)

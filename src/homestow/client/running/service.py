@@ -23,7 +23,7 @@ from homestow.client.running.roster import House, Roster
 from homestow.client.running.servers import ask_servers
 from homestow.client.running.showing import all_progress, general_of, job_now, seen
 from homestow.client.running.standing import Surroundings, path_of, reason
-from homestow.values.errors import NotFound
+from homestow.values.errors import CloudError, NotFound
 from homestow.wire import control
 
 SLEPT_S: Final = 30.0
@@ -240,8 +240,13 @@ class Service:
 
     def _change_settings(self, settings: control.Settings) -> control.Settings:
         with self._changing:
-            self._house.apply(self.settings, settings)
-            self._store.save(settings)
+            before = self.settings
+            self._house.apply(before, settings)
+            try:
+                self._store.save(settings)
+            except CloudError:
+                self._house.apply(settings, before)
+                raise
             self._settings = settings
         self.publisher.publish(control.SettingsNews(settings=settings))
         return settings
