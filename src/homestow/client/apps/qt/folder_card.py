@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QVBoxLayout, QWidget
 
 from homestow.client.apps.qt import icons, theme
 from homestow.client.apps.qt.forms import label
+from homestow.client.apps.qt.tips import tip
 from homestow.client.apps.qt.widgets import Bar, Button, Elided, Glyph, Note, Tool
 from homestow.client.apps.qt.wording import (
     ACCOUNT,
@@ -248,7 +249,7 @@ class FolderCard(QFrame):
             return
         bad = self.job.state == "failed"
         note = Note("bad" if bad else "warn", "alert" if bad else "clock", told.what, told.todo)
-        note.setToolTip(told.detail)
+        note.setToolTip(tip(told.detail))
         buttons: list[QWidget] = []
         if self.job.code in ACCOUNT:
             buttons.append(

@@ -4,6 +4,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QAccessible, QAccessibleEvent
 from PySide6.QtWidgets import QFrame, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
+from homestow.client.apps.qt.tips import tip
 from homestow.client.apps.texts import Texts, Told
 from homestow.wire.control import Refused
 
@@ -53,7 +54,7 @@ class Complaint(QLabel):
     def say(self, told: Told | str) -> None:
         """Show what is wrong and what to do, and bring the person to the field."""
         self.setText(str(told))
-        self.setToolTip(told.detail if isinstance(told, Told) else "")
+        self.setToolTip(tip(told.detail) if isinstance(told, Told) else "")
         self.setVisible(True)
         self._field.setAccessibleDescription(str(told))
         self._field.setFocus(Qt.FocusReason.OtherFocusReason)

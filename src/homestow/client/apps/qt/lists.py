@@ -19,6 +19,7 @@ from PySide6.QtGui import QColor, QContextMenuEvent, QFont, QFontMetrics, QPaint
 from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from homestow.client.apps.qt import icons, theme
+from homestow.client.apps.qt.tips import tip
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -69,7 +70,7 @@ class Rows(QAbstractListModel):
         if role == Qt.ItemDataRole.AccessibleTextRole:
             return row.spoken or row.title
         if role == Qt.ItemDataRole.ToolTipRole and row.thing is not None:
-            return "\n".join((row.title, *(text for text, _ in row.below)))
+            return tip("\n".join((row.title, *(text for text, _ in row.below))))
         return None
 
     def flags(self, index: Index) -> Qt.ItemFlag:

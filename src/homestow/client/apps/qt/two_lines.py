@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QListWidget, QListWidgetItem, QStyle, QStyledItemD
 
 from homestow.client.apps.qt import icons, theme
 from homestow.client.apps.qt.forms import named
+from homestow.client.apps.qt.tips import tip
 
 _ROLE: Final = int(Qt.ItemDataRole.UserRole)
 _EDGE: Final = 10
@@ -43,7 +44,7 @@ class TwoLines(QListWidget):
             item = QListWidgetItem(line.name)
             item.setData(_ROLE, line)
             item.setData(Qt.ItemDataRole.AccessibleTextRole, f"{line.name}, {line.about}".replace("\n", ", "))
-            item.setToolTip(f"{line.name}\n{line.about}")
+            item.setToolTip(tip(f"{line.name}\n{line.about}"))
             self.addItem(item)
         self.setCurrentRow(row)
         self.blockSignals(False)

@@ -33,6 +33,7 @@ from PySide6.QtWidgets import (
 
 from homestow.client.apps.qt import icons, theme
 from homestow.client.apps.qt.forms import label
+from homestow.client.apps.qt.tips import tip
 
 WIDEST: Final = 900
 """Text lines and cards get no wider than so many points."""
@@ -112,7 +113,7 @@ class Tool(QToolButton):
 
     def rename(self, name: str, icon: str = "") -> None:
         """Another name, and another pictogram."""
-        self.setToolTip(plain(name))
+        self.setToolTip(tip(plain(name)))
         self.setAccessibleName(plain(name))
         if icon:
             self._icon = icon
@@ -292,7 +293,7 @@ class Elided(QLabel):
         cut = self.fontMetrics().elidedText(self._whole, self._where, max(0, self.width()))
         if cut != self.text():
             self.setText(cut)
-        self.setToolTip(self._whole if cut != self._whole else "")
+        self.setToolTip(tip(self._whole) if cut != self._whole else "")
 
 
 class Choice(QComboBox):
