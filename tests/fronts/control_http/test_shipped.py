@@ -230,6 +230,17 @@ def test_a_job_is_made_changed_and_removed(site: Site, window: OldWindow, tmp_pa
     assert len(window.ask("GET", "/jobs").json()) == 3
 
 
+def test_what_is_not_said_of_a_known_job_stays(window: OldWindow) -> None:
+    """A script that changes the label must not take away the patterns, and so send what they keep at home."""
+    made = window.ask(
+        "POST", "/jobs", body={**NEW, "direction": "down", "filters": {"includes": ["*"], "excludes": ["*.key"]}}
+    ).json()
+    said = {name: made[name] for name in ("__type__", "id", "server", "directory")}
+    changed = window.ask("POST", "/jobs", body={**said, "label": "Other", "solve": "sideways"}).json()
+    assert changed["label"] == "Other"
+    assert {**changed, "label": made["label"]} == made
+
+
 def test_a_choice_that_is_unknown_is_the_default(window: OldWindow) -> None:
     """As it always was; a value of the wrong kind is refused."""
     made = window.ask("POST", "/jobs", body={**NEW, "direction": "sideways", "frequency": 7, "solve": None}).json()

@@ -131,9 +131,11 @@ def node_id(conflict: Conflict) -> int:
     return crc32(conflict.id.encode()) & 0x7FFF_FFFF
 
 
-def config_of(body: dict[str, Any]) -> JobConfig:
-    """What a job is told to be, from the shape of `POST /jobs`; an unknown choice is the default, as it always was.
+def config_of(body: dict[str, Any], before: JobConfig | None = None) -> JobConfig:
+    """What a job is told to be, from the shape of `POST /jobs`; an unknown choice is as if it were not there.
 
+    Args:
+        before: the job that is changed: what is not said stays. Of a new one it is the default, as it always was.
     Raises:
         BadRequest: a value is of the wrong kind or out of range, or server or directory are missing.
     """
@@ -148,6 +150,6 @@ def config_of(body: dict[str, Any]) -> JobConfig:
         if isinstance(known.get(name), str):
             known[name] = known[name].rstrip("/\\") or known[name][:1]
     try:
-        return msgspec.convert(known, JobConfig)
+        return msgspec.convert((msgspec.to_builtins(before) if before else {}) | known, JobConfig)
     except msgspec.ValidationError as error:
         raise BadRequest(f"This is no job: {error}.") from error

@@ -315,10 +315,11 @@ class ShippedRoutes:
         if "compute_sizes" in body:
             seen: FolderSeen = self._service.do(CheckFolder(directory=era.config_of(body).directory))
             return as_json({**body, "byte_size": seen.size_bytes, "eta": -1})
-        config, password = era.config_of(body), body.get("password")
+        before = next((job.config for job in self._service.jobs() if job.id == body.get("id")), None)
+        config, password = era.config_of(body, before), body.get("password")
         if password is not None and not isinstance(password, str):
             raise BadRequest("The password is no text.")
-        if any(job.id == config.id for job in self._service.jobs()):
+        if before is not None:
             job: JobNow = self._service.do(ChangeJob(config=config, password=password or None))
             if "toggle_status" not in body:
                 self._service.do(Reload(job=job.id))
