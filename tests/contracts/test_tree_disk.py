@@ -1,6 +1,7 @@
 """What only a real disk can show: symlinks swapped in, FIFOs, rights, a full disk, kills, modes, odd filesystems."""
 
 import os
+import re
 import shutil
 import signal
 import stat
@@ -436,6 +437,34 @@ def test_the_lock_of_a_killed_process_is_free(tree: RacedTree, root: Path) -> No
     tree.prepare()
 
 
+def test_a_folder_in_one_that_is_kept_in_step_is_not_kept(tree: RacedTree, root: Path, tmp_path: Path) -> None:
+    """SC-195: of two processes only one keeps a folder and what lies in it; the inner one stops when the outer one begins."""
+    (root / "a").mkdir()
+    (tmp_path / "link").symlink_to(root / "a")
+    for inner in (DiskTree(root / "a"), DiskTree(root / "a" / "b"), DiskTree(tmp_path / "link")):
+        with pytest.raises(
+            StoreLocked, match=rf"lies in {re.escape(str(root))}, which another process \({os.getpid()}\)"
+        ):
+            inner.prepare()
+    assert os.listdir(root / "a") == []
+    tree.close()
+    inner = DiskTree(root / "a")
+    inner.prepare()
+    inner.check_root()
+    tree.prepare()
+    with pytest.raises(StoreLocked, match="lies in"):
+        inner.check_root()
+    tree.close()
+    inner.check_root()
+    inner.close()
+    tree.prepare()
+    (root.parent / "beside").mkdir()
+    beside = DiskTree(root.parent / "beside")
+    beside.prepare()
+    beside.check_root()
+    beside.close()
+
+
 # --- modes ------------------------------------------------------------------------------------------------------------
 
 
@@ -551,7 +580,9 @@ def test_a_tree_deeper_than_ours_is_trouble(tree: RacedTree) -> None:
 def test_another_jobs_private_folder_is_not_ours_to_sync(tree: RacedTree, root: Path) -> None:
     """R20, SC-127: a job inside this folder keeps its staging to itself; a user's folder of the name is the user's."""
     inner = DiskTree(root / "inner")
+    tree.close()
     inner.prepare()
+    tree.prepare()
     assert tree.list_folder(("inner",)) == []
     inner.close()
     (root / "user").mkdir()

@@ -21,7 +21,7 @@ from homestow.client.adapters.disk.names import (
     trouble,
     trouble_or_changed,
 )
-from homestow.client.adapters.disk.private import PrivateFolder, claim
+from homestow.client.adapters.disk.private import PrivateFolder, claim, refuse_inside
 from homestow.client.adapters.disk.syscalls import Spot
 from homestow.client.ports.localtree import (
     LocalChanged,
@@ -69,7 +69,11 @@ class DiskTree:
         return self._open
 
     def check_root(self) -> None:
-        """Raise `RootMissing` unless the folder and its marker are there; may be called before `prepare`."""
+        """Raise `RootMissing` unless the folder and its marker are there; may be called before `prepare`.
+
+        Raises:
+            StoreLocked: it lies in a folder that another process keeps in step.
+        """
         try:
             found = os.stat(self._root)
         except OSError as error:
@@ -82,6 +86,7 @@ class DiskTree:
             raise root_missing(
                 self._root, f"its marker {self._private_name}/marker is not there, as in a disk that is not mounted"
             ) from error
+        refuse_inside(self._root, self._private_name)
 
     def prepare(self) -> None:
         """Make what is missing of folder, private folder and marker, take the lock, finish what a kill interrupted.
@@ -90,6 +95,7 @@ class DiskTree:
         """
         if self._open is not None:
             return
+        refuse_inside(self._root, self._private_name)
         try:
             try:
                 self._root.mkdir()

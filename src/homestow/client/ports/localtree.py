@@ -95,13 +95,17 @@ class LocalTree(Protocol):
         """What the filesystem does."""
 
     def check_root(self) -> None:
-        """Raise `RootMissing` unless the folder and its marker are there; a first `prepare` makes the marker."""
+        """Raise `RootMissing` unless the folder and its marker are there; a first `prepare` makes the marker.
+
+        Raises:
+            StoreLocked: it lies in a folder that another process keeps in step.
+        """
 
     def prepare(self) -> None:
         """Make the folder (if allowed: parent exists), the private folder and the marker, and take the one-process lock.
 
         Raises:
-            StoreLocked: another process keeps this folder in step (SC-195).
+            StoreLocked: another process keeps this folder, or one that it lies in, in step (SC-195).
         """
 
     def list_folder(self, path: LocalPath) -> list[Seen]:

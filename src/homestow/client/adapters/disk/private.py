@@ -176,6 +176,33 @@ def claim(root: Path, top: int, name: str) -> PrivateFolder:
     return private
 
 
+def refuse_inside(root: Path, name: str) -> None:
+    """Not in a folder that another process keeps in step: each of the two would take the other's work for the user's, and
+    where both go to one root, everything would be copied into itself again and again.
+
+    Raises:
+        StoreLocked: a folder above this one is kept in step by another process.
+    """
+    for above in Path(os.path.realpath(root)).parents:
+        try:
+            lock = os.open(above / name / "lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except OSError:
+            continue
+        try:
+            if os.fstat(lock).st_uid in (os.geteuid(), 0):
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            pid = _holder(lock)
+            who = f"another process ({pid})" if pid else "another process"
+            raise StoreLocked(
+                f"The folder {root} lies in {above}, which {who} keeps in step already; choose a folder outside of it, or stop "
+                "that one first.",
+                pid=pid,
+            ) from error
+        finally:
+            os.close(lock)
+
+
 def _own(shown: Path, fd: int) -> None:
     """Refuse a folder that another user planted; close ours to others."""
     found = os.fstat(fd)
