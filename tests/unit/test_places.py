@@ -210,6 +210,23 @@ def test_a_session_folder_that_is_open_to_others_is_not_used(
             assert held.folder == client / "run" / "service"
 
 
+def test_a_session_folder_that_is_opened_to_others_later(
+    client: Path, base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service that runs there is found still, and no second one begins; its place stays closed to others."""
+    session = base / "session"
+    session.mkdir(mode=0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(session))
+    with places.take("service", client) as held:
+        told = held.tell(NOTE)
+        session.chmod(0o755)
+        assert places.live(client) == [told]
+        with pytest.raises(StoreLocked):
+            places.take("service", client)
+        (session / "homestow").chmod(0o755)
+        assert places.live(client) == []
+
+
 def test_a_path_too_long_for_a_socket(base: Path) -> None:
     """Then the place is in the temporary folder, in one of this user alone; two clients have one each."""
     deep = base / ("d" * 90)

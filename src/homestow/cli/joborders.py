@@ -31,6 +31,9 @@ from homestow.wire.control import (
 
 _JOB = "[JOB]"
 
+_STEERED_S = 20.0
+"""What only tells the jobs what to do is answered at once; who waits longer waits for a service that is halted."""
+
 
 def _plain(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
@@ -91,13 +94,13 @@ def _steer(word: str | None, order: Callable[[str | None], AnyOrder]) -> int:
     with Services() as services:
         if word is not None:
             chosen = meant(services.jobs(), word)
-            jobs: Iterable[JobNow] = chosen.link.ask(order(chosen.job.id))
+            jobs: Iterable[JobNow] = chosen.link.ask(order(chosen.job.id), timeout_s=_STEERED_S)
             _tell(job for job in jobs if job.id == chosen.job.id)
             return FINE
         code = FINE
         for link in services.links:
             try:
-                _tell(link.ask(order(None)))
+                _tell(link.ask(order(None), timeout_s=_STEERED_S))
             except CloudError as error:
                 code = _told(error, link)
         return code

@@ -140,7 +140,8 @@ class Link:
                 return socket.recv()
             if left <= 0:
                 raise ServiceAway(
-                    "The sync service did not answer in time. `homestow status` shows whether it still works."
+                    f"The sync service (process {place.pid}) did not answer in time; it is very busy, or it was halted. Try "
+                    "again later. Does that not help, end that process and begin anew with `homestow sync`: nothing is lost."
                 )
             now = place.again()
             if now is None or now.pid != place.pid or now.begun_ns != place.begun_ns:

@@ -234,7 +234,8 @@ def _uid() -> int:
 def _homes(client: Path, *, looking: bool = False) -> Iterator[Path]:
     """Folders that may hold places, the best first; `looking`: also where a service of another session may have put one."""
     given = os.environ.get("XDG_RUNTIME_DIR", "")
-    if given.startswith("/") and _is_private(Path(given)):
+    # A session's folder that was opened to others since may hold the place of a service that runs; the place itself is private.
+    if given.startswith("/") and (_is_ours if looking else _is_private)(Path(given)):
         yield Path(given) / "homestow"
     session = Path(f"/run/user/{_uid()}")
     if looking and str(session) != given and _is_private(session):
@@ -256,13 +257,18 @@ def _candidates(name: str, client: Path) -> Iterator[Path]:
 
 def _is_private(path: Path) -> bool:
     """A real folder of ours that nobody else can enter."""
+    return _is_ours(path, 0o077)
+
+
+def _is_ours(path: Path, closed: int = 0) -> bool:
+    """A real folder of ours, without any of the rights `closed`."""
     try:
         found = path.lstat()
     except OSError:
         return False
     if sys.platform == "win32":
         return stat.S_ISDIR(found.st_mode)
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not stat.S_IMODE(found.st_mode) & 0o077
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not stat.S_IMODE(found.st_mode) & closed
 
 
 def _make(path: Path) -> bool:
