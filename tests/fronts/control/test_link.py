@@ -211,7 +211,7 @@ def test_the_service_goes_and_comes_back(tmp_path: Path, ports: bool) -> None:
         hub.close()
         held.release()
         wait_for(lambda: not there[-1], "the end")
-        assert any(isinstance(news, Ended) for news in heard)
+        wait_for(lambda: any(isinstance(news, Ended) for news in heard), "the word that it ends")
         with pytest.raises(Unreachable, match=r"does not run. Start it with `homestow sync`, or .*`homestow ui`"):
             link.ask(Hello())
         heard.clear()
