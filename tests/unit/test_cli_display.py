@@ -119,7 +119,7 @@ def test_continuous_sync_says_each_thing_once() -> None:
     assert "does not have them any more" in line
     (line,) = end(Ending.BRAKE, brake=Brake("here", 1, 1))
     assert "delete 1 of 1 file in the folder here, because the server does not have it any more" in line
-    assert "--accept-deletes" in line
+    assert "`homestow resume --accept-deletes`" in line
 
 
 def test_a_problem_names_its_path_once() -> None:

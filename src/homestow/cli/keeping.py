@@ -152,7 +152,7 @@ class Teller:
                 state = f"in step: {self._what}"
             case Ending.BRAKE if outcome.brake is not None:
                 state = "stopped by the brake: " + braked(
-                    outcome.brake, "stop this and run it once more with --accept-deletes"
+                    outcome.brake, "say so with `homestow resume --accept-deletes` in another shell"
                 )
             case Ending.TROUBLE if outcome.trouble is not None:
                 word = "waiting" if passes(outcome.trouble[0]) else "cannot go on"
