@@ -1,7 +1,7 @@
 """Our own part of the local HTTP API: one order and one answer, the news, and the pictures of conflicts."""
 
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from http import HTTPStatus
 
 from homestow.client.control.service import SyncService
@@ -55,10 +55,9 @@ class OurRoutes:
             if len(self._followers) >= self._limits.streams:
                 return trouble(HTTPStatus.SERVICE_UNAVAILABLE, "Too many pages are open; close one.", "busy")
             self._followers.add(mailbox)
-        return Reply(
-            kind="text/event-stream; charset=utf-8",
-            stream=_Stream(self, mailbox, follow(self._service, mailbox, self._limits)),
-        )
+        hush = self._service.listen(mailbox.put)
+        pieces = follow(self._service, mailbox, self._limits)
+        return Reply(kind="text/event-stream; charset=utf-8", stream=_Stream(self, mailbox, hush, pieces))
 
     def _preview(self, asking: Asking) -> Reply:
         query = asking.query
@@ -78,13 +77,16 @@ class OurRoutes:
 class _Stream:
     """The news for one follower; its place is given back also when not one byte could be sent."""
 
-    def __init__(self, routes: OurRoutes, mailbox: Mailbox, pieces: Generator[bytes, None, None]) -> None:
-        self._routes, self._mailbox, self._pieces = routes, mailbox, pieces
+    def __init__(
+        self, routes: OurRoutes, mailbox: Mailbox, hush: Callable[[], None], pieces: Generator[bytes, None, None]
+    ) -> None:
+        self._routes, self._mailbox, self._hush, self._pieces = routes, mailbox, hush, pieces
 
     def __iter__(self) -> Iterator[bytes]:
         return self._pieces
 
     def close(self) -> None:
         """Let go of the place; may be called twice."""
+        self._hush()
         self._pieces.close()
         self._routes.forget(self._mailbox)
