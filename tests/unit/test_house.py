@@ -24,7 +24,7 @@ ROOMS = [
     *("homestow.server.fronts.tcp", "homestow.server.fronts.netdrive"),
     *("homestow.server.fronts.webdav", "homestow.client", "homestow.client.bootstrap", "homestow.client.settings"),
     *("homestow.client.engine", "homestow.client.ports", "homestow.client.running", "homestow.client.adapters"),
-    *("homestow.client.control", "homestow.client.apps"),
+    *("homestow.client.control", "homestow.client.apps", "homestow.client.private_files"),
     *("homestow.wire.api", "homestow.wire.isync", "homestow.wire.netdrive", "homestow.wire.picloud", "pycloud"),
 ]
 
@@ -42,6 +42,8 @@ ALLOWED = [
     ("homestow.server.ports", "homestow.values"),
     ("homestow.client.bootstrap", "homestow.client.adapters"),
     ("homestow.client.adapters", "homestow.wire"),
+    ("homestow.client.control", "homestow.client.private_files"),
+    ("homestow.client.adapters", "homestow.client.private_files"),
     ("homestow.client.running", "homestow.client.engine"),
     ("homestow.client.engine", "homestow.values"),
     ("pycloud", "homestow.wire.picloud"),
@@ -68,6 +70,8 @@ FORBIDDEN = [
     ("homestow.server.fronts.tcp", "homestow.server.fronts.http"),
     ("homestow.server.fronts.tcp", "homestow.server.fronts.netdrive"),
     ("homestow.client.engine", "homestow.client.ports"),
+    ("homestow.client.engine", "homestow.client.private_files"),
+    ("homestow.client.private_files", "homestow.client.ports"),
     ("homestow.client.engine", "homestow.wire"),
     ("homestow.client.engine", "os"),
     ("homestow.client.engine", "threading"),

@@ -14,7 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from homestow.client.adapters.whole_file import remove, write_whole
+from homestow.client.private_files import remove, write_whole
 from homestow.values.errors import BadSettings, StorageFailed
 
 LABEL: Final = "org.homestow.sync"

@@ -73,7 +73,7 @@ class SqliteHistory:
     def _open(self) -> sqlite3.Connection:
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600))
         except OSError as error:
             raise StorageFailed(f"The history {self._path} cannot be made: {error.strerror}.") from error
         return open_sqlite(self._path, f"The history {self._path}", _MIGRATIONS, "NORMAL")

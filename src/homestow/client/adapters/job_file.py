@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from threading import RLock
 
-from homestow.client.adapters.whole_file import read_whole, write_whole
 from homestow.client.ports.jobfile import Listed
+from homestow.client.private_files import read_whole, write_whole
 from homestow.values.errors import BadSettings, StorageFailed
 from homestow.wire import job_file
 from homestow.wire.control import JobConfig

@@ -6,8 +6,8 @@ from threading import RLock
 
 import msgspec
 
-from homestow.client.adapters.whole_file import read_whole, remove, write_whole
 from homestow.client.ports.jobfile import Note
+from homestow.client.private_files import read_whole, remove, write_whole
 from homestow.values.errors import StorageFailed
 
 _BESIDE = ("", "-wal", "-shm")

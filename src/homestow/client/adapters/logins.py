@@ -6,14 +6,13 @@ else in the file. It can be taken back on the server at any time.
 
 import hashlib
 import json
-import os
-import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
 from homestow.client.adapters.keyring_desktop import desktop_keyring
 from homestow.client.adapters.this_computer import client_folder
+from homestow.client.private_files import write_whole
 from homestow.values.errors import BadSettings
 
 _IN_KEYRING: Final = "keyring"
@@ -88,25 +87,16 @@ class Logins:
         return self._read(paths[0]) if len(paths) == 1 else None
 
     def keep(self, login: Login) -> None:
-        """Remember a login instead of the one before; durable before it returns, and never half."""
+        """Remember a login instead of the one before; durable before it returns, and never half.
+
+        Raises:
+            StorageFailed: it cannot be written; the one before stays.
+        """
         keyring = self._keyring()
         fields: dict[str, Any] = login._asdict()
         if keyring is not None and keyring.put(_service(login.server), login.user, login.token):
             fields |= {"token": "", _IN_KEYRING: True}
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = self._path(login.server, login.user)
-        staged = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
-        text = json.dumps(fields)
-        fd = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            with os.fdopen(fd, "w", encoding="utf-8") as file:
-                file.write(text + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            staged.replace(path)
-        except OSError:
-            staged.unlink(missing_ok=True)
-            raise
+        write_whole(self._path(login.server, login.user), json.dumps(fields).encode() + b"\n")
 
     def drop(self, server: str, user: str) -> bool:
         """Forget a login; whether there was one."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from homestow.client.adapters.whole_file import read_whole, write_whole
+from homestow.client.private_files import read_whole, write_whole
 from homestow.values.errors import StorageFailed
 from homestow.wire.control import Settings
 

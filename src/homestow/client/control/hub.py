@@ -6,7 +6,6 @@ watch on the one after.
 """
 
 import atexit
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -25,7 +24,8 @@ from homestow.client.control.pool import Pool
 from homestow.client.control.service import SyncService
 from homestow.client.control.sockets import Gate, bind_file, bind_port, context, make
 from homestow.client.control.telling import Inbox, Outlet, Told
-from homestow.values.errors import BadRequest, CloudError
+from homestow.client.private_files import remove_own, write_whole
+from homestow.values.errors import BadRequest, CloudError, StorageFailed
 from homestow.wire import pydio
 from homestow.wire.control import MAX_MESSAGE_BYTES, AnyNews, Ended, Hello
 from homestow.wire.pydio import Ports
@@ -64,6 +64,7 @@ class Hub:
         self._clock = clock
         self._by_port = not held.has_sockets if ports is None else ports
         self._port_file = port_file
+        self._told_ports = b""
         self._context = context()
         self._loop = Loop(self._turn)
         self._pool = Pool()
@@ -96,7 +97,7 @@ class Hub:
         The port file is written. Where they are open already, they move.
 
         Raises:
-            BadSettings: one of the ports cannot be had; none is open then.
+            BadSettings, StorageFailed: one of the ports cannot be had, or the port file not written; none is open then.
             BadRequest: there are no three ports from there.
         """
         if not 0 <= port <= 65_533:
@@ -183,7 +184,12 @@ class Hub:
         self._link = link
         link.ping_at = self._clock() + PING_S
         if self._port_file is not None:
-            _write_private(self._port_file, pydio.encode_port_file(ports))
+            self._told_ports = pydio.encode_port_file(ports).encode()
+            try:
+                write_whole(self._port_file, self._told_ports)
+            except StorageFailed:
+                self._close_plain()
+                raise
         return ports
 
     def _close_plain(self) -> None:
@@ -192,8 +198,7 @@ class Hub:
         self._link.close()
         self._link = None
         if self._port_file is not None:
-            with suppress(OSError):
-                self._port_file.unlink()
+            remove_own(self._port_file, self._told_ports)
 
     def _plainly(self, frame: bytes) -> tuple[bytes, Callable[[], None]]:
         """Obey a plain order; what happened before it is published before it."""
@@ -303,21 +308,6 @@ class _PlainLink:
 
     def _watched(self, _: bytes) -> tuple[bytes, Callable[[], None]]:
         return pydio.state_reply(running=plain.runs(self._service.jobs())), _nothing
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Write a file that only this user can read; what is half written is never seen."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    fresh = path.with_name(f"{path.name}.new")
-    with suppress(FileNotFoundError):
-        fresh.unlink()
-    with open(fresh, "x", encoding="utf-8", opener=_owner_only) as file:
-        file.write(text)
-    fresh.replace(path)
-
-
-def _owner_only(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def _nothing() -> None:

@@ -1,9 +1,7 @@
 """The local HTTP API as one thing: opened on a port, it answers; `open` gives the address of the page for a browser."""
 
-import contextlib
 import errno
 import logging
-import os
 import threading
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -20,7 +18,8 @@ from homestow.client.control.web.ours import OurRoutes
 from homestow.client.control.web.serving import BoundedServer
 from homestow.client.control.web.sessions import Session, Sessions
 from homestow.client.control.web.shipped import LEGACY_ORDERS, ShippedRoutes
-from homestow.values.errors import BadRequest, BadSettings
+from homestow.client.private_files import remove_own, write_whole
+from homestow.values.errors import BadRequest, BadSettings, StorageFailed
 
 log = logging.getLogger(__name__)
 
@@ -82,8 +81,8 @@ class WebPage:
             threading.Thread(target=server.serve, name="local HTTP API", daemon=True).start()
             try:
                 self._publish(server.server_port)
-            except OSError as error:
-                log.warning("port and password of the local HTTP API could not be written: %s", error.strerror)
+            except StorageFailed as error:
+                log.warning("port and password of the local HTTP API are not told: %s", error.message)
             log.info("the local HTTP API listens on 127.0.0.1:%d", server.server_port)
             return server.server_port
 
@@ -104,21 +103,17 @@ class WebPage:
             server, self._server = self._server, None
         if server is not None:
             if self._ports_file is not None:
-                with contextlib.suppress(OSError):
-                    self._ports_file.unlink(missing_ok=True)
+                remove_own(self._ports_file, self._published(server.server_port))
             self._shipped.stop()
             self._ours.hang_up()
             server.end()
 
     def _publish(self, port: int) -> None:
-        if self._ports_file is None:
-            return
-        beside = self._ports_file.with_name(self._ports_file.name + ".new")
-        beside.unlink(missing_ok=True)
-        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w", encoding="ascii") as written:
-            written.write(f"pydio:{port}:{self.credentials.user}:{self.credentials.password}")
-        beside.replace(self._ports_file)
+        if self._ports_file is not None:
+            write_whole(self._ports_file, self._published(port))
+
+    def _published(self, port: int) -> bytes:
+        return f"pydio:{port}:{self.credentials.user}:{self.credentials.password}".encode("ascii")
 
     # --- a request ----------------------------------------------------------------------------------------------------
 

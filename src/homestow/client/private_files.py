@@ -1,4 +1,4 @@
-"""Small files of this client's own, replaced whole: whoever is killed at any moment leaves the old one or the new one."""
+"""Small files of this client's own, for no other user's eyes, replaced whole: whoever is killed at any moment leaves the old one or the new one."""
 
 import glob
 import os
@@ -79,6 +79,13 @@ def remove(path: Path) -> None:
     with suppress(OSError):
         path.unlink(missing_ok=True)
         _sync_folder(path.parent)
+
+
+def remove_own(path: Path, content: bytes) -> None:
+    """Remove it as far as it still has this content: another process may have put its own there since."""
+    with suppress(StorageFailed):
+        if read_whole(path) == content:
+            remove(path)
 
 
 def _sync_folder(folder: Path) -> None:
