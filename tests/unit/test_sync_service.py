@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tests.unit.sync_service_world import SERVER, World, eventually, outcome, state
 
+from homestow.client.ports.jobfile import Note
 from homestow.client.running.outcome import Ending
 from homestow.client.running.service import Service
 from homestow.values.errors import (
@@ -141,6 +142,21 @@ def test_a_job_is_changed_in_its_place(world: World, service: Service) -> None:
     assert world.forgotten == ["docs"]
     with pytest.raises(NotFound):
         service.do(control.ChangeJob(config=config("/new", id="nobody")))
+
+
+@pytest.mark.parametrize("change", [{"remote_folder": "Photos"}, {"workspace": "Photos"}])
+def test_a_job_with_another_place_on_the_server_forgets_the_first(
+    world: World, service: Service, change: dict[str, str]
+) -> None:
+    """R4: else, when it comes back to that, what was deleted here meanwhile would be deleted there; a pause stays."""
+    world.running("docs")
+    service.do(control.Pause(job="docs"))
+    world.notes.write("/docs", world.notes.read("/docs")._replace(state=("job-1.sqlite",), ran_ns=5))
+    job = service.do(control.ChangeJob(config=config("/docs", id="docs", **change)))
+    assert (job.paused, world.forgotten) == (True, ["docs"])
+    assert world.notes.read("/docs") == Note(paused=True, ran_ns=5)
+    service.do(control.ChangeJob(config=config("/docs", id="docs", label="Mine", direction="up", **change)))
+    assert world.forgotten == ["docs"]
 
 
 def test_a_job_is_removed_and_forgotten(world: World, service: Service) -> None:

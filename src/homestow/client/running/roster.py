@@ -218,8 +218,7 @@ class Roster:
         if old is not None:
             old.end()
             old.ended(ENDING_S)
-            if old.config.directory != config.directory:
-                self._house.forget(old.config)
+            self._forget_what_changed(old, config, fault)
         task = Task(config, self._around, fault=fault)
         with self._lock:
             if place is None:
@@ -229,6 +228,19 @@ class Roster:
             if not self._closed:
                 task.begin()
         self._publisher.changed(config.id)
+
+    def _forget_what_changed(self, old: Task, config: control.JobConfig, fault: str) -> None:
+        """What was agreed with one place of a server says nothing about another, nor about this one when the job comes back.
+
+        Else what was deleted in the folder meanwhile would be deleted there, too.
+        """
+        was = old.config
+        if was.directory != config.directory:
+            self._house.forget(was)
+        elif not (old.fault or fault) and _there(was) != _there(config):
+            note = self._around.notes.read(config.directory)
+            self._house.forget(was)
+            self._around.notes.write(config.directory, note._replace(state=()))
 
     def _judge_again(self, book: JobBook) -> None:
         """A job whose folder another one had may run now."""
@@ -299,3 +311,8 @@ class Roster:
             return
         if task.hold():
             trade(self._book, task, self._accounts, lambda: self._closed or task not in self.all(), self.logged_in)
+
+
+def _there(config: control.JobConfig) -> tuple[str, ...]:
+    """Where a job's folder is on a server."""
+    return config.server, config.user, config.workspace, config.remote_folder
