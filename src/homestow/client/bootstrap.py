@@ -71,17 +71,7 @@ def _opened(
     from homestow.client.adapters.state_sqlite import SqliteState
     from homestow.client.adapters.tree_disk import DiskTree
 
-    # A tree of 100,000 files is a million small values that live as long as the job: looking through them for circles
-    # again and again costs more than everything else a pass without changes does.
-    gc.set_threshold(200_000, 20, 100)
-    if continuous:
-        # What is loaded in the middle of much work would lie between it, and keep that memory from being given back.
-        import concurrent.futures.thread  # noqa: F401
-        import ctypes  # noqa: F401
-    if settings.is_netdrive and settings.remote_folder.strip("/"):
-        raise BadSettings(
-            "One folder of a root can be synced only with the native protocol: use the server's http address, or sync all."
-        )
+    _make_ready(settings, continuous)
     settings = _without_ours(settings)
     root = RootId(settings.bind or 1) if settings.is_netdrive else root_id(settings)
     tree = DiskTree(settings.folder, PRIVATE_NAME)
@@ -145,6 +135,25 @@ def _without_ours(settings: JobSettings) -> JobSettings:
         return settings
     inside = glob.escape("/" + ours.relative_to(folder).as_posix())
     return replace(settings, filters=Filters(settings.filters.includes, (*settings.filters.excludes, inside)))
+
+
+def _make_ready(settings: JobSettings, continuous: bool) -> None:
+    """Make the process ready for a job.
+
+    Raises:
+        BadSettings: the job asks for what its server cannot do.
+    """
+    # A tree of 100,000 files is a million small values that live as long as the job: looking through them for circles
+    # again and again costs more than everything else a pass without changes does.
+    gc.set_threshold(200_000, 20, 100)
+    if continuous:
+        # What is loaded in the middle of much work would lie between it, and keep that memory from being given back.
+        import concurrent.futures.thread  # noqa: F401
+        import ctypes  # noqa: F401
+    if settings.is_netdrive and settings.remote_folder.strip("/"):
+        raise BadSettings(
+            "One folder of a root can be synced only with the native protocol: use the server's http address, or sync all."
+        )
 
 
 _Sights = tuple[Remote, Remote | None, Fingerprints | None, Places | None, Callable[[], None]]
