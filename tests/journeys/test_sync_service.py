@@ -370,3 +370,21 @@ def test_a_folder_of_the_command_line_beside_a_file(home: Home, server: Serving)
             assert service.wait(name, "synced").config.direction == "down"
     written = job_file.read(file.read_bytes(), str(home.path)).jobs
     assert [Path(each.config.directory) for each in written] == [folder]
+
+
+def test_a_job_file_is_read_again_by_a_command(home: Home, server: Serving) -> None:
+    """Whoever edits the file need not end the service; a direction that nobody knows moves no byte."""
+    log_in(home, server)
+    file, one, two = home.path / "jobs.json", home.path / "one", home.path / "two"
+    file.write_text(json.dumps([job(server, one)]))
+    with syncing(home, "-f", file) as service:
+        two.mkdir()
+        (two / "private.txt").write_text("mine")
+        file.write_text(json.dumps([job(server, one), job(server, two, direction="donw")]))
+        said = home.fine("jobs", "reload")
+        assert '"direction"' in said.out
+        assert {each.state for each in service.jobs().values()} >= {"failed"}
+        file.write_text(json.dumps([job(server, one), job(server, two, direction="down")]))
+        home.fine("jobs", "reload")
+        wait_for(lambda: [each.state for each in service.jobs().values()] == ["synced"] * 2, "both to be in step")
+    assert not (there(home) / "private.txt").exists()

@@ -86,11 +86,18 @@ def test_how_values_are_meant(written: dict[str, Any], attribute: str, value: An
     assert getattr(job.config, attribute) == value
 
 
+@pytest.mark.parametrize("bad", ["donw", "", 5, ["up"]])
+def test_a_direction_that_nobody_knows_is_not_guessed(bad: Any) -> None:
+    """The usual one could send files where they do not belong: the job waits until it is put right."""
+    (job,) = array(one(direction=bad)).jobs
+
+    assert "direction" in job.fault
+    assert '"down"' in job.fault
+
+
 @pytest.mark.parametrize(
     "key,bad,usual",
     [
-        ("direction", "sideways", "bi"),
-        ("direction", 5, "bi"),
         ("frequency", "hourly", "auto"),
         ("solve", ["both"], "manual"),
         ("start_time", {"h": 25, "m": 0}, StartTime()),

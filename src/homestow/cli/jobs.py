@@ -26,6 +26,7 @@ from homestow.wire.control import (
     JobNow,
     LogIn,
     MakeFolder,
+    ReloadFile,
     RemoveJob,
     StartTime,
 )
@@ -264,6 +265,19 @@ def disable(job: str) -> int:
     JOB is a job's id, its number in `homestow status`, its label, or its folder.
     """
     return _enable(job, active=False)
+
+
+@jobs.command(example="homestow jobs reload")
+def reload() -> int:
+    """Read the job file again after you changed it: new jobs begin, missing ones end, changed ones begin anew."""
+    with Services() as services:
+        links = [link for link in services.links if link.place.jobs_file]
+        if not links:
+            raise Trouble("no sync service of a job file runs. Start it with `homestow sync`.", TROUBLE)
+        for link in links:
+            for job in link.ask(ReloadFile(), timeout_s=_SLOW_S):
+                _tell(job)
+        return FINE
 
 
 def _enable(word: str, *, active: bool) -> int:

@@ -310,7 +310,7 @@ def _config(raw: Pairs, written: str, home: str, taken: Collection[str], remarks
         remote_folder=_string(raw, "remote_folder").replace("\\", "/").strip("/"),
         user=_string(raw, "user"),
         label=_string(raw, "label"),
-        direction=_choice(raw, "direction", get_args(DirectionText), "bi", remarks),
+        direction=_direction(raw),
         frequency=_choice(
             raw, "frequency", get_args(FrequencyText), "manual" if raw.get("monitor") is False else "auto", remarks
         ),
@@ -377,6 +377,21 @@ def _choice(raw: Pairs, key: str, choices: tuple[Any, ...], usual: Any, remarks:
     if value is not None:
         remarks.append(f'"{key}" {value!r:.40} is not known, {usual!r} is taken; it can be {", ".join(choices)}')
     return usual
+
+
+def _direction(raw: Pairs) -> DirectionText:
+    value = raw.get("direction")
+    match value:
+        case None:
+            return "bi"
+        case "bi" | "up" | "down":
+            known: DirectionText = value
+            return known
+        case _:
+            # Another than the one that was meant could send files where they do not belong.
+            raise _Fault(
+                f'"direction" is {value!r:.40}; it can be "bi", "up" or "down". Put it right, then the job begins.'
+            )
 
 
 def _number(raw: Pairs, key: str, usual: int, least: int, most: int, remarks: list[str]) -> int:

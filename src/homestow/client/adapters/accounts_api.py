@@ -146,7 +146,8 @@ class ApiAccounts:
         if login is None:
             who = f"the account {user!r} on " if user else ""
             raise LoginNeeded(
-                f"This computer keeps no login of {who}{url}, or it lies in a keyring that is locked: log in with the password."
+                f"This computer keeps no login of {who}{url}, or it lies in a keyring that is locked: log in with the password, "
+                f"in the window or with `homestow ls -s {url} -u {user or 'USER'}`."
             )
         return login
 
