@@ -16,6 +16,8 @@ def gives_memory_back(args: Sequence[str], env: Mapping[str, str]) -> bool:
     """
     if args[:1] != ["sync"] or "--once" in args or _HOW in env or sys.platform != "linux":
         return False
+    if sys.orig_argv[-len(args) :] != list(args):
+        return False  # called from within another program, which must not begin anew in our stead
     try:
         return bool(os.confstr("CS_GNU_LIBC_VERSION"))
     except (OSError, ValueError):

@@ -18,8 +18,8 @@ TOPS = [f"top{number}" for number in range(4)]
 KILLS_EACH_ROUND = 3
 MOST_TRIES = 5
 
-UNUSED_CALLS = ("make_folder",)
-"""The port offers it; the executor makes folders in packs."""
+UNUSED_CALLS = ("make_folder", "resolve")
+"""The port offers the first; the executor makes folders in packs. The other finds the folder of a job with -r, before anything."""
 
 FIRST = ("client.tree.asking", "client.tree.answered")
 """Reached by the first pass of a job alone."""
