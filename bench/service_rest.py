@@ -49,7 +49,8 @@ def cpu_s(pid: int) -> float:
 def _family(pid: int) -> list[int]:
     found = [pid]
     for one in found:
-        found += map(int, Path(f"/proc/{one}/task/{one}/children").read_text().split())
+        for task in Path(f"/proc/{one}/task").iterdir():
+            found += map(int, (task / "children").read_text().split())
     return found
 
 
