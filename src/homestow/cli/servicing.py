@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from homestow.cli.display import Board
+from homestow.cli.jobwords import name
 from homestow.cli.keeping import Teller, in_the_way
 from homestow.cli.passwords import ask_password, given_password
 from homestow.cli.signals import stopped_by_signals
@@ -88,10 +89,10 @@ def keep_jobs(jobs: "Jobs") -> int:
 
     stored = client_folder() / "jobs.json"
     file = jobs.file or stored
-    name = SERVICE if file.resolve() == stored.resolve() else name_for_file(file)
+    place = SERVICE if file.resolve() == stored.resolve() else name_for_file(file)
     lines = _Jobs()
     zmq_port, api_port = jobs.ports
-    plan = ServicePlan(name, client_folder(), jobs_file=file, heard=lines.heard, zmq_port=zmq_port, api_port=api_port)
+    plan = ServicePlan(place, client_folder(), jobs_file=file, heard=lines.heard, zmq_port=zmq_port, api_port=api_port)
     added = jobs.added
     return _serve(plan, lines, lambda service: None if added is None else _add(service, added))
 
@@ -220,9 +221,15 @@ class _Jobs:
         teller = self._tellers.get(job)
         if teller is None:
             teller = self._tellers[job] = Teller(
-                lambda line: self._say(_of(job, line)), lambda number: self._count(job, number), "both sides"
+                lambda line: self._say(_of(self._name(job), line)),
+                lambda number: self._count(job, number),
+                "both sides",
             )
         teller(outcome)
+
+    def _name(self, job: str) -> str:
+        known = self._known.get(job)
+        return job if known is None else name(known)
 
     def _count(self, job: str, number: int) -> None:
         self._left[job] = number
@@ -234,8 +241,9 @@ class _Jobs:
             case JobNews(job=job):
                 self._tell(job)
             case JobGone(job=gone):
+                called = self._name(gone)
                 if self._known.pop(gone, None) is not None:
-                    self._say(_of(gone, f"{time.strftime('%H:%M:%S')}  removed"))
+                    self._say(_of(called, f"{time.strftime('%H:%M:%S')}  removed"))
             case _:
                 pass
 
@@ -245,11 +253,11 @@ class _Jobs:
         faulty = job.state == "failed" and job.code == "bad-settings"
         if not faulty and (before is None or before.config != job.config):
             config = job.config
-            self._say(_of(job.id, f"{time.strftime('%H:%M:%S')}  {config.directory} and {config.server}"))
+            self._say(_of(name(job), f"{time.strftime('%H:%M:%S')}  {config.directory} and {config.server}"))
         if (before is None and job.paused) or (before is not None and before.paused != job.paused):
-            self._say(_of(job.id, _paused(job)))
+            self._say(_of(name(job), _paused(job)))
         if faulty and (before is None or before.why != job.why):
-            self._say(_of(job.id, f"{time.strftime('%H:%M:%S')}  cannot go on: {one_line(job.why)}"))
+            self._say(_of(name(job), f"{time.strftime('%H:%M:%S')}  cannot go on: {one_line(job.why)}"))
 
 
 def _of(job: str, line: str) -> str:
