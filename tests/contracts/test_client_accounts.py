@@ -19,9 +19,10 @@ from tests.fronts.api.rig import PASSWORD, Rig
 from tests.fronts.netdrive.rig import DriveRig
 from tests.fronts.netdrive.rig import open_rig as open_drive
 
-from homestow.client.adapters.accounts_api import ApiAccounts, address_of, candidates_of, is_plain
+from homestow.client.adapters.accounts_api import ApiAccounts
 from homestow.client.adapters.accounts_memory import MemoryAccounts, MemoryServer, MemorySpace
 from homestow.client.adapters.logins import Logins
+from homestow.client.adapters.server_address import address_of, candidates_of, is_plain
 from homestow.client.ports.accounts import Accounts, Seen
 from homestow.values.errors import (
     BadRequest,

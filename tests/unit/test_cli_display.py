@@ -6,7 +6,7 @@ import pytest
 
 from homestow.cli.display import block, done, problem, summary
 from homestow.cli.fitting import duration, fitted, size
-from homestow.cli.keeping import Teller
+from homestow.cli.telling import Teller
 from homestow.cli.troubles import one_line
 from homestow.client.engine.steps import Brake, Held
 from homestow.client.running.outcome import Counts, Ending, Outcome

@@ -126,7 +126,7 @@ def _keep(child: ServerChild, data: Path, url: str, person: Person, folder: Path
     from homestow.cli.keeping import job_settings
     from homestow.cli.passwords import given_password
     from homestow.cli.servicing import keep_known
-    from homestow.cli.sync import Wish
+    from homestow.cli.wishes import Wish
     from homestow.client.adapters.this_computer import client_folder
     from homestow.values.errors import LoginFailed
 

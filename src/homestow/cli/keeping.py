@@ -3,22 +3,20 @@
 import sys
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from homestow.cli.display import MAX_PROBLEMS, Board, braked, done, label, problem, summary
+from homestow.cli.display import Board, braked, summary
 from homestow.cli.entering import Entered, enter
 from homestow.cli.passwords import given_password
 from homestow.cli.signals import stopped_by_signals
-from homestow.cli.sync import Wish
-from homestow.cli.troubles import BRAKE, FINE, LEFT, TROUBLE, Trouble, exit_code, one_line
+from homestow.cli.telling import in_the_way
+from homestow.cli.troubles import BRAKE, FINE, LEFT, TROUBLE, Trouble
+from homestow.cli.wishes import Wish
 from homestow.client.adapters.this_computer import client_folder, device_name
 from homestow.client.engine.rules import Direction
-from homestow.client.running.outcome import Counts, Ending, Outcome
-from homestow.client.running.standing import passes
+from homestow.client.running.outcome import Ending, Outcome
 from homestow.client.settings import JobSettings
 from homestow.values.errors import CloudError
 
@@ -48,11 +46,6 @@ def keep(wish: Wish) -> int:
         return once(job)
     finally:
         job.close()
-
-
-def in_the_way(error: CloudError) -> Trouble:
-    """What would be a mere refusal elsewhere means here that server, login, root or folder is the trouble."""
-    return Trouble(error.message, exit_code(error) if exit_code(error) != LEFT else TROUBLE)
 
 
 def _import_early(*remote: str) -> None:
@@ -115,54 +108,3 @@ def _code(outcome: Outcome) -> int:
             raise Trouble(braked(outcome.brake, "run the same with --accept-deletes"), BRAKE)
         case Ending.TROUBLE:
             raise Trouble(outcome.trouble[1] if outcome.trouble else "something went wrong.", TROUBLE)
-
-
-class Teller:
-    """Says what continuous passes did: only what is new, each thing once."""
-
-    def __init__(self, say: Callable[[str], None], problems: Callable[[int], None], what: str) -> None:
-        self._say, self._count = say, problems
-        self._what = what
-        self._before = Counts()
-        self._counted: Counts | None = None
-        self._said = ""
-        self._left: set[str] = set()
-
-    def __call__(self, outcome: Outcome) -> None:
-        """One pass ended."""
-        if outcome.counts is not self._counted:
-            self._counted, self._before = outcome.counts, Counts()  # the job was opened anew
-        news = _less(outcome.counts, self._before)
-        self._before = _less(outcome.counts, Counts())
-        if news.total():
-            self._say(f"{time.strftime('%H:%M:%S')}  {done(news)}")
-        left = {f"{label(held)}: {problem(held)}": None for held in outcome.problems}
-        self._count(outcome.left)
-        new = [line for line in left if line not in self._left]
-        for line in new[:MAX_PROBLEMS]:
-            self._say(f"{time.strftime('%H:%M:%S')}  {line}")
-        if len(new) > MAX_PROBLEMS:
-            self._say(f"          … and {len(new) - MAX_PROBLEMS:,} more")
-        self._left = set(left)
-        self._state(outcome)
-
-    def _state(self, outcome: Outcome) -> None:
-        match outcome.ending:
-            case Ending.IN_STEP:
-                state = f"in step: {self._what}"
-            case Ending.BRAKE if outcome.brake is not None:
-                state = "stopped by the brake: " + braked(
-                    outcome.brake, "say so with `homestow resume --accept-deletes` in another shell"
-                )
-            case Ending.TROUBLE if outcome.trouble is not None:
-                word = "waiting" if passes(outcome.trouble[0]) else "cannot go on"
-                state = f"{word}: {one_line(outcome.trouble[1])}"
-            case _:
-                return
-        if state != self._said:
-            self._said = state
-            self._say(f"{time.strftime('%H:%M:%S')}  {state}")
-
-
-def _less(counts: Counts, before: Counts) -> Counts:
-    return Counts(**{one.name: getattr(counts, one.name) - getattr(before, one.name) for one in fields(Counts)})

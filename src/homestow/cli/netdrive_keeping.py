@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from homestow.cli.netdrive_entering import Door, entered
-from homestow.cli.sync import Wish
 from homestow.cli.troubles import TROUBLE, USAGE, Trouble
+from homestow.cli.wishes import Wish
 from homestow.client.adapters.netdrive_address import parse_netdrive
 from homestow.client.adapters.netdrive_client import NetdriveServer
 from homestow.client.adapters.netdrive_roots import Bind, choose

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 from homestow.cli.display import Board
 from homestow.cli.jobwords import name
-from homestow.cli.keeping import Teller, in_the_way
 from homestow.cli.passwords import ask_password, given_password
 from homestow.cli.signals import stopped_by_signals
+from homestow.cli.telling import Teller, in_the_way
 from homestow.cli.troubles import FINE, TROUBLE, Trouble, one_line
 from homestow.client.adapters.logins import Logins
 from homestow.client.adapters.this_computer import client_folder
@@ -19,7 +19,7 @@ from homestow.values.words import counted
 from homestow.wire.control import AddJob, AnyNews, DirectionText, JobConfig, JobGone, JobNews, JobNow
 
 if TYPE_CHECKING:
-    from homestow.cli.sync import Jobs, Wish
+    from homestow.cli.wishes import Jobs, Wish
     from homestow.client.bootstrap import ServicePlan
     from homestow.client.control.service import SyncService
     from homestow.client.running.outcome import Outcome

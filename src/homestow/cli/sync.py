@@ -4,10 +4,10 @@ This module is the hot one: a start imports neither click nor anything of the se
 """
 
 from pathlib import Path
-from typing import NamedTuple
 
 from homestow.cli.syncflags import Flag, Given
 from homestow.cli.troubles import USAGE, Trouble
+from homestow.cli.wishes import Jobs, Ports, Wish
 from homestow.values.errors import CloudError
 
 DEFAULT_SERVER = "http://localhost:5000"
@@ -64,42 +64,6 @@ FLAGS = (
     Flag(("--accept-deletes",), "The brake asked, and the deletions are meant."),
     Flag(("--allow-plain",), "Send the password also to a netdrive:// server on another machine, unprotected."),
 )
-
-
-class Wish(NamedTuple):
-    """What `homestow sync` was asked for; `root` None: the account's own; `user` None: whoever is known for this server."""
-
-    server: str
-    directory: Path
-    root: str | None
-    user: str | None
-    password: str | None
-    direction: str
-    once: bool
-    accept_deletes: bool
-    allow_plain: bool = False
-    remote_folder: str = ""
-    ports: "Ports" = (None, None)
-
-    @property
-    def is_netdrive(self) -> bool:
-        """Whether the server is spoken to by the netdrive protocol."""
-        return self.server.startswith(("netdrive://", "netdrives://"))
-
-
-Ports = tuple[int | None, int | None]
-"""Ports of the plain ZeroMQ link and of the local HTTP API; None: not asked for, 0: any free one."""
-
-
-class Jobs(NamedTuple):
-    """What `homestow sync` was asked for with -f or without a folder: the jobs of a file; None: the stored jobs.
-
-    `added` is a folder that shall be one of them from now on.
-    """
-
-    file: Path | None
-    ports: Ports
-    added: Wish | None = None
 
 
 def wish(given: Given) -> Wish | Jobs:

@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from zeroconf import ServiceInfo
 
-from homestow.client.adapters.accounts_api import address_of
 from homestow.client.adapters.discovery import announced, discover, look
+from homestow.client.adapters.server_address import address_of
 from homestow.client.ports.accounts import Announced
 from homestow.server.adapters.announcing import Announcer, announcer
 from homestow.wire.announcing import INTERFACES, MAX_NAME, SERVICE, Told, properties, read, shown

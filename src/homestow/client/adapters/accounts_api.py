@@ -6,14 +6,11 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from homestow.client.adapters.api_client import Client
-from homestow.client.adapters.http_address import parse_url
 from homestow.client.adapters.logins import Login, Logins, check_digits
-from homestow.client.adapters.netdrive_address import parse_netdrive
-from homestow.client.adapters.tcp_address import TcpAddress
+from homestow.client.adapters.server_address import address_of, candidates_of, is_netdrive, is_plain
 from homestow.client.ports.accounts import Announced, Made, Seen, Space
 from homestow.values.errors import (
     BadRequest,
-    BadSettings,
     CloudError,
     LoginNeeded,
     NotFound,
@@ -29,10 +26,8 @@ if TYPE_CHECKING:
 
 TIMEOUT_S: Final = 20.0
 _PROBE_S: Final = 6.0
-_PORT: Final = 5000
 _MAX_PAGES: Final = 100
 _DAY_NS: Final = 24 * 3600 * 1_000_000_000
-_SCHEMES: Final = ("http", "https", "netdrive", "netdrives")
 
 
 class ApiAccounts:
@@ -79,7 +74,7 @@ class ApiAccounts:
         raise type(failed)(f"{failed.message} Tried: {tried}. Check the address, and that the server runs.")
 
     def _version(self, url: str) -> str:
-        if _is_netdrive(url):
+        if is_netdrive(url):
             with self._netdrive(url, "", _PROBE_S) as server, suppress(LoginNeeded):
                 server.roots()
             return ""
@@ -102,7 +97,7 @@ class ApiAccounts:
     def log_in(self, url: str, user: str, password: str) -> None:
         """See the port. A token that still serves is kept, so that this computer stays one device."""
         url = address_of(url)
-        if _is_netdrive(url):
+        if is_netdrive(url):
             with self._netdrive(url, None, self._timeout_s) as server:
                 session = server.log_in(user, password)
                 dialect = server.dialect.value
@@ -156,7 +151,7 @@ class ApiAccounts:
     def spaces(self, url: str, user: str) -> Sequence[Space]:
         """See the port."""
         url = address_of(url)
-        if not _is_netdrive(url):
+        if not is_netdrive(url):
             with self._entered(url, user) as client:
                 return [Space(root.id, root.name, root.rights) for root in client.roots()]
         login = self.login(url, user)
@@ -202,7 +197,7 @@ class ApiAccounts:
     @contextmanager
     def _native(self, url: str, user: str, what: str) -> Iterator[Client]:
         url = address_of(url)
-        if _is_netdrive(url):
+        if is_netdrive(url):
             raise BadRequest(
                 f"{what} only over the server's http:// or https:// address; {url} speaks netdrive, which cannot do it."
             )
@@ -226,61 +221,6 @@ class ApiAccounts:
         from homestow.client.adapters.netdrive_client import NetdriveServer
 
         return NetdriveServer(url, session=session, timeout_s=timeout_s)
-
-
-# --- addresses --------------------------------------------------------------------------------------------------------
-
-
-def address_of(url: str) -> str:
-    """The one spelling of a server's address with its scheme.
-
-    Raises:
-        BadRequest: it is none, or of another kind than a server of ours has (S88).
-    """
-    scheme = url.partition("://")[0].lower()
-    if "://" not in url or scheme not in _SCHEMES:
-        raise BadRequest(
-            f"{url[:200]!r} is not the address of a server. It looks like https://cloud.example.org or http://192.168.1.20:5000."
-        )
-    try:
-        if _is_netdrive(scheme):
-            return parse_netdrive(url).url
-        address = parse_url(url)
-    except BadSettings as error:
-        raise BadRequest(error.message) from error
-    return f"{scheme}://{address.authority}{address.prefix}"
-
-
-def candidates_of(text: str) -> list[str]:
-    """The addresses that somebody may mean who typed `text`, TLS first; with a scheme it is just that one.
-
-    Raises:
-        BadRequest: it can be none.
-    """
-    text = text.strip()
-    if "://" in text or not text:
-        return [address_of(text)]
-    first = address_of(f"https://{text}")
-    authority = text.partition("/")[0]
-    has_port = authority.rpartition("]")[2].rpartition(":")[2].isdigit() and ":" in authority.rpartition("]")[2]
-    plain = address_of(f"http://{text}")
-    if has_port:
-        return [first, plain]
-    with_port = f"{authority}:{_PORT}{text[len(authority) :]}"
-    return [first, address_of(f"https://{with_port}"), address_of(f"http://{with_port}"), plain]
-
-
-def is_plain(url: str) -> bool:
-    """Whether what is sent to this address, as typed by `address_of`, crosses a network without protection."""
-    scheme, _, rest = url.partition("://")
-    if scheme not in ("http", "netdrive"):
-        return False
-    address = parse_url(f"http://{rest}")
-    return not TcpAddress("http", address.host, address.port).is_here
-
-
-def _is_netdrive(url: str) -> bool:
-    return url.partition("://")[0] in ("netdrive", "netdrives")
 
 
 def _is_bad_certificate(error: CloudError) -> bool:

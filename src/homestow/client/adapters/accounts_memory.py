@@ -4,7 +4,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from homestow.client.adapters.accounts_api import address_of, candidates_of, is_plain
+from homestow.client.adapters.server_address import address_of, candidates_of, is_plain
 from homestow.client.ports.accounts import Announced, Made, Seen, Space
 from homestow.values.errors import LoginFailed, LoginNeeded, NotFound, PathTaken, Unreachable, WrongKind
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
-from homestow.client.adapters.accounts_api import address_of
+from homestow.client.adapters.server_address import address_of
 from homestow.client.ports.accounts import Announced
 from homestow.values.errors import BadRequest, Unreachable
 from homestow.wire.announcing import INTERFACES, SERVICE, read, shown
