@@ -77,6 +77,7 @@ def test_pause_ends_what_runs_and_outlives_the_service(begin: Begin) -> None:
     assert world.opened == []
     (going,) = again.do(control.Start())
     assert not going.paused
+    assert going.state != "paused"
     world.running("docs").passes.put(outcome())
     rests(again, "synced")
     eventually(lambda: logged(world, "pause", "resume") == [("pause", ""), ("resume", "")], "the log")

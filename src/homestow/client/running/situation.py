@@ -98,7 +98,10 @@ class Situation:
             return "off"
         if self._told.rest is None:
             return AT_WORK.get(self._progress.snapshot().doing, "syncing")
-        return "paused" if self._wanted.paused else self._told.rest[0]
+        if self._wanted.paused:
+            return "paused"
+        # An order to go on is seen at once, though its thread has not opened the folder yet.
+        return "starting" if self._told.rest[0] == "paused" else self._told.rest[0]
 
     def _next_at_ns(self) -> int | None:
         if self.config.frequency != "time" or not self.config.active or self.fault:
