@@ -26,9 +26,17 @@ GLIBC = (
         ([], {}, False),
     ],
 )
-def test_only_a_service_begins_again(args: list[str], env: dict[str, str], begins: bool) -> None:
+def test_only_a_service_begins_again(
+    args: list[str], env: dict[str, str], begins: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Once, and not when somebody said how memory is to be taken, or the run is over soon anyhow."""
+    monkeypatch.setattr(sys, "orig_argv", [sys.executable, "-m", "homestow", *args])
     assert gives_memory_back(args, env) is (begins and GLIBC)
+
+
+def test_a_program_that_calls_the_command_is_not_begun_again() -> None:
+    """It would be another one: what was called is not what the process was started with."""
+    assert not gives_memory_back(["sync", "-d", "x"], {})
 
 
 @pytest.mark.skipif(not GLIBC, reason="another C library")

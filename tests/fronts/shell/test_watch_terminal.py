@@ -30,7 +30,8 @@ class Terminal:
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "homestow", *words],
+            # Whoever runs the tests in the background has SIGINT ignored, which programs inherit.
+            ["env", "--default-signal=INT", sys.executable, "-m", "homestow", *words],
             stdin=slave, stdout=slave, stderr=slave, start_new_session=True, env={**os.environ, "TERM": "xterm"},
         )  # fmt: skip
         os.close(slave)
