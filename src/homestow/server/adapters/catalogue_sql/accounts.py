@@ -1,11 +1,10 @@
 """Accounts, devices, members and counters of tries as rows of SQLite."""
 
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from homestow.server.adapters.catalogue_sql.database import Database, translated
+from homestow.server.adapters.catalogue_sql.store import SqlStore
 from homestow.server.ports.accounts import Account, Device
 from homestow.server.rules import throttle
 from homestow.server.rules.access import Rights
@@ -18,11 +17,8 @@ _ACCOUNT = "SELECT id, name, admin, password, quota, created_ns FROM accounts"
 _DEVICE = "SELECT id, account, name, token, created_ns, seen_ns FROM devices"
 
 
-class SqlAccounts:
+class SqlAccounts(SqlStore):
     """`ports.accounts.Accounts` over one database."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     # --- accounts -------------------------------------------------------------------------------------------------
 
@@ -159,7 +155,7 @@ class SqlAccounts:
 
     def wait_s(self, keys: Sequence[str], now_ns: int) -> int | None:
         """Seconds a try of these counters would have to wait now."""
-        waits = [throttle.is_blocked(self._counter(self._reader(), key), now_ns) for key in keys]
+        waits = [throttle.is_blocked(self._counter(self._database.reader(), key), now_ns) for key in keys]
         return max((wait for wait in waits if wait is not None), default=None)
 
     def count_try(self, keys: Sequence[str], now_ns: int) -> int | None:
@@ -212,23 +208,6 @@ class SqlAccounts:
     def _delete(self, statement: str, values: Sequence[int]) -> list[bytes]:
         with self._writing() as run:
             return [bytes(token) for (token,) in run.execute(statement, values).fetchall()]
-
-    def _read(self, statement: str, values: Sequence[object]) -> list[Any]:
-        try:
-            return self._reader().execute(statement, values).fetchall()
-        except sqlite3.Error as error:
-            raise translated(error) from error
-
-    def _reader(self) -> sqlite3.Connection:
-        return self._database.reader()
-
-    @contextmanager
-    def _writing(self, relaxed: bool = False) -> Iterator[sqlite3.Connection]:
-        try:
-            with self._database.write(relaxed) as run:
-                yield run
-        except sqlite3.Error as error:
-            raise translated(error) from error
 
 
 def _account(row: Sequence[Any]) -> Account:

@@ -2,12 +2,11 @@
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection
 from dataclasses import astuple, fields, replace
 from typing import Any, Final
 
-from homestow.server.adapters.catalogue_sql.database import Database, translated
+from homestow.server.adapters.catalogue_sql.store import SqlStore
 from homestow.server.ports.accounts import Account
 from homestow.server.ports.ditto import Announced, Block, Client, Event, EventKind, Login, Stage
 from homestow.values.errors import NameTaken
@@ -93,11 +92,8 @@ _ORPHANS: Final = (
 )  # fmt: skip
 
 
-class SqlDitto:
+class SqlDitto(SqlStore):
     """`ports.ditto.DittoRows` over one database."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     # --- clients and logins -------------------------------------------------------------------------------------------
 
@@ -251,22 +247,6 @@ class SqlDitto:
             for statement in _ORPHANS:
                 dropped += run.execute(statement, values).rowcount
         return dropped
-
-    # --- inside -------------------------------------------------------------------------------------------------------
-
-    def _read(self, statement: str, values: Sequence[object]) -> list[Any]:
-        try:
-            return self._database.reader().execute(statement, values).fetchall()
-        except sqlite3.Error as error:
-            raise translated(error) from error
-
-    @contextmanager
-    def _writing(self, relaxed: bool = False) -> Iterator[sqlite3.Connection]:
-        try:
-            with self._database.write(relaxed) as run:
-                yield run
-        except sqlite3.Error as error:
-            raise translated(error) from error
 
 
 def _end(run: sqlite3.Connection, rows: list[tuple[str, int]]) -> None:

@@ -2,12 +2,11 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import astuple, fields
 from typing import Any, Final
 
-from homestow.server.adapters.catalogue_sql.database import Database, translated
+from homestow.server.adapters.catalogue_sql.store import SqlStore
 from homestow.server.ports.catalogue import NodeRow
 from homestow.server.ports.extras import Extras, PartStatus, Person
 from homestow.values.ids import AccountId, NodeId, RootId, UploadId
@@ -47,11 +46,8 @@ _FOLDERS: Final = _sql("SELECT", _NODE, _IN_FOLDERS, "ORDER BY id")
 _COUNT_FOLDERS: Final = _sql("SELECT parent, count(*)", _IN_FOLDERS, "GROUP BY parent")
 
 
-class SqlExtras:
+class SqlExtras(SqlStore):
     """`ports.extras.ExtrasRows` and `Folders` over one database."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def extras(self, nodes: Collection[NodeId]) -> dict[NodeId, Extras]:
         """Rows of nodes."""
@@ -114,20 +110,6 @@ class SqlExtras:
     def count_folders_in(self, parents: Collection[NodeId]) -> dict[NodeId, int]:
         """How many folders stand directly in each."""
         return {NodeId(parent): count for parent, count in self._read(_COUNT_FOLDERS, (json.dumps(list(parents)),))}
-
-    def _read(self, statement: str, values: Sequence[object]) -> list[Any]:
-        try:
-            return self._database.reader().execute(statement, values).fetchall()
-        except sqlite3.Error as error:
-            raise translated(error) from error
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        try:
-            with self._database.write() as run:
-                yield run
-        except sqlite3.Error as error:
-            raise translated(error) from error
 
 
 def _extras(row: Sequence[Any]) -> Extras:

@@ -1,12 +1,10 @@
 """Media facts as rows of SQLite."""
 
 import json
-import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from homestow.server.adapters.catalogue_sql.database import Database, translated
+from homestow.server.adapters.catalogue_sql.store import SqlStore
 from homestow.server.ports.media import Facts, MediaKind, MediaRow, MediaState
 from homestow.server.rules.media_kinds import kind_of
 from homestow.values.ids import NodeId, RootId
@@ -29,15 +27,12 @@ _DROP_ORPHANS = (
 _SLICE = 5000
 
 
-class SqlMedia:
+class SqlMedia(SqlStore):
     """`ports.media.MediaRows` over one database."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def media(self, nodes: Collection[NodeId]) -> dict[NodeId, MediaRow]:
         """Rows of nodes."""
-        rows = self._all(_MEDIA, (json.dumps(list(nodes)),)) if nodes else []
+        rows = self._read(_MEDIA, (json.dumps(list(nodes)),)) if nodes else []
         return {row[0]: _row(row) for row in rows}
 
     def set_media(self, rows: Iterable[tuple[NodeId, int, MediaState, Facts]]) -> None:
@@ -45,7 +40,7 @@ class SqlMedia:
         given = list(rows)
         if not given:
             return
-        with self._writing() as run:
+        with self._writing(relaxed=True) as run:
             (last,) = run.execute(_TAKE_STAMPS, (len(given),)).fetchone()
             first = last - len(given) + 1
             run.executemany(
@@ -60,7 +55,7 @@ class SqlMedia:
         """Live files with names of media whose facts are missing or out of date."""
         found: list[NodeId] = []
         while len(found) < limit:
-            rows = self._all(_FILES, (after, root, _SLICE))
+            rows = self._read(_FILES, (after, root, _SLICE))
             found.extend(node for node, name, known in rows if not known and kind_of(name) is not MediaKind.OTHER)
             if len(rows) < _SLICE:
                 break
@@ -69,22 +64,8 @@ class SqlMedia:
 
     def drop_orphans(self, limit: int) -> int:
         """Remove rows without a node."""
-        with self._writing() as run:
+        with self._writing(relaxed=True) as run:
             return run.execute(_DROP_ORPHANS, (limit,)).rowcount
-
-    def _all(self, statement: str, values: Sequence[object]) -> list[Any]:
-        try:
-            return self._database.reader().execute(statement, values).fetchall()
-        except sqlite3.Error as error:
-            raise translated(error) from error
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        try:
-            with self._database.write(relaxed=True) as run:
-                yield run
-        except sqlite3.Error as error:
-            raise translated(error) from error
 
 
 def _row(row: Sequence[Any]) -> MediaRow:

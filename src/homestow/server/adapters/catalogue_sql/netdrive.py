@@ -1,13 +1,11 @@
 """What the netdrive calls keep, and MD5 of contents, as rows of SQLite."""
 
 import json
-import sqlite3
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from dataclasses import astuple, fields
 from typing import Any, Final
 
-from homestow.server.adapters.catalogue_sql.database import Database, translated
+from homestow.server.adapters.catalogue_sql.store import SqlStore
 from homestow.server.ports.netdrive import Md5Row, Sent
 from homestow.values.ids import AccountId, NodeId, RootId, UploadId
 
@@ -71,28 +69,7 @@ _MD5_ORPHANS: Final = (
 )
 
 
-class _Over:
-    """Reading and writing over one database."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def _read(self, statement: str, values: Sequence[object]) -> list[Any]:
-        try:
-            return self._database.reader().execute(statement, values).fetchall()
-        except sqlite3.Error as error:
-            raise translated(error) from error
-
-    @contextmanager
-    def _writing(self, relaxed: bool = False) -> Iterator[sqlite3.Connection]:
-        try:
-            with self._database.write(relaxed) as run:
-                yield run
-        except sqlite3.Error as error:
-            raise translated(error) from error
-
-
-class SqlNetdrive(_Over):
+class SqlNetdrive(SqlStore):
     """`ports.netdrive.NetdriveRows` over one database."""
 
     def bind(self, account: AccountId) -> int:
@@ -179,7 +156,7 @@ class SqlNetdrive(_Over):
             return sum(run.execute(statement, (limit,)).rowcount for statement in _ORPHANS)
 
 
-class SqlMd5s(_Over):
+class SqlMd5s(SqlStore):
     """`ports.netdrive.Md5Rows` over one database."""
 
     def put(self, rows: Collection[Md5Row]) -> None:

@@ -1,11 +1,10 @@
 """Sessions as rows of SQLite."""
 
 import sqlite3
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from typing import Final
 
-from homestow.server.adapters.catalogue_sql.database import Database, translated
+from homestow.server.adapters.catalogue_sql.store import SqlStore
 from homestow.server.ports.accounts import Account
 from homestow.server.ports.sessions import Session
 from homestow.values.ids import AccountId, DeviceId
@@ -38,11 +37,8 @@ _JOIN: Final = (
 _LEAVE: Final = "UPDATE sessions SET logins = logins - 1 WHERE token = ? AND front = ? RETURNING logins, device"
 
 
-class SqlSessions:
+class SqlSessions(SqlStore):
     """`ports.sessions.Sessions` over one database."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def add(self, session: Session, most: int, now_ns: int) -> int:
         """Store a new one."""
@@ -60,13 +56,10 @@ class SqlSessions:
 
     def find(self, token: bytes, front: str) -> tuple[Session, Account] | None:
         """The session of a token's hash with its account."""
-        try:
-            row = self._database.reader().execute(_FIND, (token, front)).fetchone()
-        except sqlite3.Error as error:
-            raise translated(error) from error
-        if row is None:
+        rows = self._read(_FIND, (token, front))
+        if not rows:
             return None
-        hashed, account, device, of, created_ns, seen_ns, idle_ns, *rest = row
+        hashed, account, device, of, created_ns, seen_ns, idle_ns, *rest = rows[0]
         number, name, admin, password, quota, made_ns = rest
         return (
             Session(bytes(hashed), AccountId(account), DeviceId(device), of, created_ns, seen_ns, idle_ns),
@@ -109,21 +102,8 @@ class SqlSessions:
 
     def count(self, front: str) -> int:
         """How many there are."""
-        try:
-            (found,) = (
-                self._database.reader().execute("SELECT count(*) FROM sessions WHERE front = ?", (front,)).fetchone()
-            )
-        except sqlite3.Error as error:
-            raise translated(error) from error
+        ((found,),) = self._read("SELECT count(*) FROM sessions WHERE front = ?", (front,))
         return int(found)
-
-    @contextmanager
-    def _writing(self, relaxed: bool = False) -> Iterator[sqlite3.Connection]:
-        try:
-            with self._database.write(relaxed) as run:
-                yield run
-        except sqlite3.Error as error:
-            raise translated(error) from error
 
 
 def _end(run: sqlite3.Connection, rows: list[tuple[bytes, int]]) -> int:

@@ -1,12 +1,10 @@
 """Links as rows of SQLite."""
 
-import sqlite3
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from homestow.server.adapters.catalogue_sql.database import Database, translated
+from homestow.server.adapters.catalogue_sql.store import SqlStore
 from homestow.server.ports.shares import Share
 from homestow.server.rules.access import Rights
 from homestow.values.ids import AccountId, NodeId, RootId
@@ -29,11 +27,8 @@ _DROP_LONGEST_UNUSED: Final = (
 )
 
 
-class SqlShares:
+class SqlShares(SqlStore):
     """`ports.shares.Shares` over one database."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def add(self, share: Share, most: int | None, now_ns: int) -> Share:
         """Store a new link."""
@@ -93,18 +88,7 @@ class SqlShares:
             return run.execute(_DROP_DEAD, (now_ns,)).rowcount + run.execute(_DROP_LOST).rowcount
 
     def _find(self, statement: str, values: Sequence[object]) -> list[Share]:
-        try:
-            return [_share(row) for row in self._database.reader().execute(statement, values).fetchall()]
-        except sqlite3.Error as error:
-            raise translated(error) from error
-
-    @contextmanager
-    def _writing(self, relaxed: bool = False) -> Iterator[sqlite3.Connection]:
-        try:
-            with self._database.write(relaxed) as run:
-                yield run
-        except sqlite3.Error as error:
-            raise translated(error) from error
+        return [_share(row) for row in self._read(statement, values)]
 
 
 def _share(row: Sequence[Any]) -> Share:
