@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from tests.journeys.cli_processes import PASSWORD
+from tests.screen import screen
 
 pytestmark = [
     pytest.mark.serial,
@@ -27,17 +28,8 @@ REPOSITORY = Path(__file__).parents[2]
 @pytest.fixture(scope="module")
 def display() -> Iterator[str]:
     """A screen of our own that nobody sees."""
-    ours, theirs = os.pipe()
-    process = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(theirs), "-screen", "0", "1400x1000x24", "-nolisten", "tcp"],
-        pass_fds=[theirs], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    os.close(theirs)
-    with os.fdopen(ours) as told:
-        number = told.readline().strip()
-    yield f":{number}"
-    process.terminate()
-    process.wait()
+    with screen() as display:
+        yield display
 
 
 def play(act: str, display: str, home: Path, **more: str) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.screen import screen
 
 REPOSITORY = Path(__file__).parents[3]
 Play = Callable[..., dict[str, object]]
@@ -16,17 +17,8 @@ Play = Callable[..., dict[str, object]]
 @pytest.fixture(scope="session")
 def display() -> Iterator[str]:
     """An X server of our own."""
-    ours, theirs = os.pipe()
-    process = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(theirs), "-screen", "0", "1400x1000x24", "-nolisten", "tcp"],
-        pass_fds=[theirs], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    os.close(theirs)
-    with os.fdopen(ours) as told:
-        number = told.readline().strip()
-    yield f":{number}"
-    process.terminate()
-    process.wait()
+    with screen() as display:
+        yield display
 
 
 @pytest.fixture

@@ -26,14 +26,14 @@ STATES: Final[Mapping[StateText, tuple[str, str]]] = {
 
 GENERAL: Final[Mapping[GeneralText, tuple[str, str]]] = {
     "none": ("folder", "idle"),
-    "starting": ("sync", "busy"),
-    "syncing": ("sync", "busy"),
-    "synced": ("check", "good"),
-    "left": ("alert", "warn"),
-    "paused": ("pause", "idle"),
-    "waiting": ("clock", "warn"),
-    "asking": ("question", "warn"),
-    "failed": ("cross", "bad"),
+    "starting": STATES["starting"],
+    "syncing": STATES["syncing"],
+    "synced": STATES["synced"],
+    "left": STATES["left"],
+    "paused": STATES["paused"],
+    "waiting": STATES["waiting"],
+    "asking": STATES["asking"],
+    "failed": STATES["failed"],
 }
 """Pictogram and tone of all jobs together."""
 
